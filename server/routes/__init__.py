@@ -1,0 +1,1 @@
+"""One file per REST resource; each offers `add_routes(app)`."""

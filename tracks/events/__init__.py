@@ -1,0 +1,31 @@
+"""Event kinds: one pydantic model each, which also make the JSON Schema. A new kind is one class and one line below."""
+
+from __future__ import annotations
+
+from .envelope import Event, Model
+from .session import ErrorData, MetricData, SessionData, SessionState, StageLatency
+from .vision import DetectedObject, DetectionData, FrameSize, ObjectData
+
+KINDS: dict[str, type[Model]] = {
+    "detection": DetectionData,
+    "object": ObjectData,
+    "metric": MetricData,
+    "session": SessionData,
+    "error": ErrorData,
+}
+"""The model of `data` for every kind of event."""
+
+__all__ = [
+    "KINDS",
+    "DetectedObject",
+    "DetectionData",
+    "ErrorData",
+    "Event",
+    "FrameSize",
+    "MetricData",
+    "Model",
+    "ObjectData",
+    "SessionData",
+    "SessionState",
+    "StageLatency",
+]

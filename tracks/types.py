@@ -1,0 +1,51 @@
+"""Arrays and small values that the whole perception layer shares; shapes and units are written here once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+Boxes = NDArray[np.float32]
+"""(n, 4) float32: x1, y1, x2, y2 in pixels."""
+
+Image = NDArray[np.uint8]
+"""(height, width, 3) uint8, RGB, contiguous."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detections:
+    """What a detector found in one picture: n boxes, row i of every array is box i."""
+
+    xyxy: Boxes
+    """(n, 4) float32, pixels of the picture that was given (after `Letterbox.to_source`: of the source frame)."""
+    confidence: NDArray[np.float32]
+    """(n,) float32, 0 to 1."""
+    class_id: NDArray[np.int32]
+    """(n,) int32, an index into the detector's labels."""
+    track_id: NDArray[np.int32] | None = None
+    """(n,) int32, or None before tracking."""
+
+    @classmethod
+    def empty(cls) -> Detections:
+        """No detections."""
+        return cls(
+            np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int32), np.zeros(0, np.int32)
+        )
+
+    def __len__(self) -> int:
+        return len(self.xyxy)
+
+    def select(self, keep: NDArray[np.bool_] | NDArray[np.intp]) -> Detections:
+        """The rows that `keep` (a mask or indices) names, in its order."""
+        return Detections(
+            self.xyxy[keep],
+            self.confidence[keep],
+            self.class_id[keep],
+            None if self.track_id is None else self.track_id[keep],
+        )
+
+    def moved(self, xyxy: Boxes) -> Detections:
+        """The same detections with other boxes."""
+        return replace(self, xyxy=xyxy)
