@@ -1,0 +1,72 @@
+"""The session clock: one for audio and video, so that what was said can be joined with what was seen.
+
+aiortc starts every track's pts at zero, so pts alone cannot join two tracks. Until a sender report (RFC 3550, section 6.4.1)
+has come, a track is placed by the arrival of its frames; from then on by the sender's own wall clock, which is the same for
+all its tracks.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+
+class SessionClock:
+    """Media time: seconds since the session's first media, monotonic in real time whoever publishes."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time) -> None:
+        self._monotonic = monotonic
+        self._wall = wall
+        self._origin_s: float | None = None
+        self.wall_origin: float | None = None
+        """Unix seconds of media time zero; None before the first media."""
+
+    def start(self) -> None:
+        """Set the origin to now, unless media has come before."""
+        if self._origin_s is None:
+            self._origin_s = self._monotonic()
+            self.wall_origin = self._wall()
+
+    def now(self) -> float:
+        """Media time of this moment; 0 before the first media."""
+        return 0.0 if self._origin_s is None else self._monotonic() - self._origin_s
+
+
+class PublisherClock:
+    """Maps the sender's wall clock (NTP) of one publisher to media time, for all of its tracks."""
+
+    def __init__(self, session: SessionClock) -> None:
+        self.session = session
+        self.ntp_offset_s: float | None = None
+        """Media time = sender's NTP seconds + this; set by the first report of any track."""
+
+
+class TrackClock:
+    """Media time of one track's frames.
+
+    `delay_s` is the known time between capture and arrival here (jitter buffer, decoder), taken off arrival times.
+    """
+
+    def __init__(self, publisher: PublisherClock, delay_s: float = 0.0) -> None:
+        self._publisher = publisher
+        self._delay_s = delay_s
+        self._anchor_s: float | None = None
+
+    def media_time(self, seconds: float) -> float:
+        """Media time of a frame whose pts is `seconds`, to be asked as the frame arrives."""
+        if self._anchor_s is None:
+            self._publisher.session.start()
+            self._anchor_s = self._publisher.session.now() - self._delay_s - seconds
+        return max(0.0, self._anchor_s + seconds)
+
+    def sender_report(self, ntp_s: float, seconds: float) -> None:
+        """The sender says that pts `seconds` was captured at `ntp_s` of its own wall clock.
+
+        The first report of a publisher only fixes where its wall clock lies, so that times do not jump; a report of
+        its second track moves that track to where the wall clock says it is.
+        """
+        if self._anchor_s is None:
+            return
+        if self._publisher.ntp_offset_s is None:
+            self._publisher.ntp_offset_s = self._anchor_s + seconds - ntp_s
+        self._anchor_s = ntp_s + self._publisher.ntp_offset_s - seconds

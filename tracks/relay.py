@@ -1,0 +1,102 @@
+"""From one track to many viewers: one reader, a short bounded queue for each, so that nobody holds up anybody."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable
+
+from aiortc import MediaStreamTrack
+from aiortc.mediastreams import MediaStreamError
+from av.frame import Frame
+
+from .stats import Stats
+
+QUEUE_FRAMES = 2
+"""A viewer that is further behind loses the oldest frame: with live media late is worse than lost."""
+
+
+class Relay:
+    """Reads `source` as long as it lives and hands each frame to every subscribed track.
+
+    The source is read even when nobody watches, so that detection goes on.
+    """
+
+    def __init__(self, source: MediaStreamTrack, stats: Stats) -> None:
+        self._source = source
+        self._stats = stats
+        self._viewers: set[RelayTrack] = set()
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def watched(self) -> bool:
+        """True while somebody is subscribed."""
+        return bool(self._viewers)
+
+    def start(self) -> None:
+        """Begin to read the source."""
+        self._task = asyncio.create_task(self._run(), name="relay")
+
+    def subscribe(self) -> RelayTrack:
+        """A new track with every frame from now on; it ends with the source or when it is stopped."""
+        track = RelayTrack(self._source.kind, self._stats, self._viewers.discard)
+        self._viewers.add(track)
+        return track
+
+    async def close(self) -> None:
+        """Stop reading and end every subscribed track."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        self._end()
+
+    async def _run(self) -> None:
+        try:
+            while True:
+                frame = await self._source.recv()
+                self._stats.frames_out += 1
+                for viewer in tuple(self._viewers):
+                    viewer.offer(frame)
+        except MediaStreamError:
+            self._end()
+
+    def _end(self) -> None:
+        for viewer in tuple(self._viewers):
+            viewer.stop()
+
+
+class RelayTrack(MediaStreamTrack):
+    """One viewer's end of a `Relay`."""
+
+    def __init__(self, kind: str, stats: Stats, unsubscribe: Callable[[RelayTrack], None]) -> None:
+        super().__init__()
+        self.kind = kind
+        self._stats = stats
+        self._frames: deque[Frame] = deque()
+        self._ready = asyncio.Event()
+        self._unsubscribe = unsubscribe
+
+    def offer(self, frame: Frame) -> None:
+        """Queue a frame; the oldest is lost, and counted, when the viewer does not keep up."""
+        if len(self._frames) >= QUEUE_FRAMES:
+            self._frames.popleft()
+            self._stats.drops["viewer"] += 1
+        self._frames.append(frame)
+        self._ready.set()
+
+    async def recv(self) -> Frame:
+        """The next frame. Raises MediaStreamError when the track has ended."""
+        while not self._frames:
+            if self.readyState != "live":
+                raise MediaStreamError
+            self._ready.clear()
+            await self._ready.wait()
+        return self._frames.popleft()
+
+    def stop(self) -> None:
+        """End the track: whoever waits in `recv` is told."""
+        super().stop()
+        self._unsubscribe(self)
+        self._ready.set()

@@ -1,0 +1,316 @@
+"""`VisionTrack`: video in, annotated video out, with what was seen reported beside it.
+
+Three things happen at their own pace: frames are read as they come, the newest one is detected when the detector is free,
+and annotated frames are handed out. Nothing here waits for the detector except, in `exact` mode, the picture itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal, Protocol
+
+import numpy as np
+from aiortc import MediaStreamTrack
+from aiortc.mediastreams import MediaStreamError
+from av import VideoFrame
+from av.video.frame import PictureType
+
+from .detect import Detector
+from .draw import annotate
+from .errors import Overloaded, VedetteError
+from .frames import letterbox
+from .planes import as_yuv420p
+from .stats import Stats
+from .track import Tracker
+from .types import Detections, Image
+from .worker import Worker
+
+logger = logging.getLogger(__name__)
+
+Overlay = Literal["smooth", "exact"]
+DetectorWorker = Worker[Detector, Image, Detections]
+
+VIDEO_CLOCK_RATE = 90_000
+"""RTP clock of every video format of WebRTC, Hz."""
+
+OUTPUT_FRAMES = 2
+"""Frames that wait for the encoder at most; then the oldest is lost and counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class VisionOptions:
+    """How a session watches; may be replaced while it runs and takes effect at the next frame."""
+
+    overlay: Overlay = "smooth"
+    """`exact`: every returned frame carries its own detections. `smooth`: every frame is returned, with the newest boxes
+    moved to the frame's time."""
+    confidence: float = 0.25
+    """Boxes below this are neither shown nor reported."""
+    classes: frozenset[str] | None = None
+    """Labels to keep; None keeps all."""
+    max_rate_hz: float = 30.0
+    """Detections a second at most."""
+    max_duty: float = 1.0
+    """Share of the time that the detector may be busy for this track; what is left belongs to encoder and loop."""
+    max_age_s: float = 0.5
+    """A frame that has waited this long for the detector is dropped instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What was seen in one frame."""
+
+    width: int
+    height: int
+    pts: int
+    """90 kHz ticks of the outgoing track's clock."""
+    source_pts: int
+    """pts that the frame came with."""
+    media_s: float
+    """Seconds on the session clock."""
+    infer_s: float
+    tracked: Detections
+    """Boxes in pixels of the source frame, with track ids."""
+    labels: Sequence[str]
+
+
+class MediaClock(Protocol):
+    """Tells when, on the session clock, a frame that just arrived was captured."""
+
+    def media_time(self, seconds: float) -> float:
+        """Media time of the frame whose pts is `seconds`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Incoming:
+    frame: VideoFrame
+    source_pts: int
+    media_s: float
+    arrived_s: float
+
+
+class VisionTrack(MediaStreamTrack):
+    """The annotated track of one session.
+
+    `source` may be replaced by `attach` when a publisher returns; pts then go on from where they were. With `on_source_ended`
+    the track outlives its source and tells so, else it ends with it. `observe` is called on the event loop with every detected frame,
+    `on_shown` with the boxes drawn on every returned frame, `on_error` once for each way of failing in a row.
+    """
+
+    kind = "video"
+
+    def __init__(
+        self,
+        worker: DetectorWorker,
+        tracker: Tracker,
+        options: VisionOptions,
+        stats: Stats,
+        *,
+        observe: Callable[[Observation], None],
+        on_error: Callable[[VedetteError], None] = lambda error: None,
+        on_shown: Callable[[int, Detections], None] | None = None,
+        on_source_ended: Callable[[], None] | None = None,
+    ) -> None:
+        super().__init__()
+        self.options = options
+        self._worker = worker
+        self._tracker = tracker
+        self._stats = stats
+        self._observe = observe
+        self._on_error = on_error
+        self._on_shown = on_shown
+        self._on_source_ended = on_source_ended
+        self._labels: Sequence[str] = ()
+        self._newest: _Incoming | None = None
+        self._arrived = asyncio.Event()
+        self._output: deque[VideoFrame] = deque()
+        self._produced = asyncio.Event()
+        self._reader: asyncio.Task[None] | None = None
+        self._watcher: asyncio.Task[None] | None = None
+        self._last_pts: int | None = None
+        self._last_media_s = 0.0
+        self._failing: str | None = None
+        stats.queues["detector"] = lambda: int(self._newest is not None)
+        stats.queues["output"] = lambda: len(self._output)
+
+    def attach(self, source: MediaStreamTrack, clock: MediaClock) -> None:
+        """Read frames from `source` from now on, placed on the session clock by `clock`. Call on the event loop."""
+        if self._reader is not None:
+            self._reader.cancel()
+        self._newest = None
+        self._reader = asyncio.create_task(self._read(source, clock), name="vision-read")
+        if self._watcher is None:
+            self._watcher = asyncio.create_task(self._watch(), name="vision-watch")
+
+    async def recv(self) -> VideoFrame:
+        """The next annotated frame, with the pts of its source frame. Raises MediaStreamError when the track has ended."""
+        while not self._output:
+            if self.readyState != "live":
+                raise MediaStreamError
+            self._produced.clear()
+            await self._produced.wait()
+        return self._output.popleft()
+
+    async def close(self) -> None:
+        """End the track and wait for its tasks."""
+        self.stop()
+        for task in (self._reader, self._watcher):
+            if task is not None and task is not asyncio.current_task():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+
+    def stop(self) -> None:
+        """End the track: whoever waits in `recv` is told."""
+        super().stop()
+        for task in (self._reader, self._watcher):
+            if task is not None:
+                task.cancel()
+        self._produced.set()
+
+    async def _read(self, source: MediaStreamTrack, clock: MediaClock) -> None:
+        offset: int | None = None
+        try:
+            while True:
+                frame = await source.recv()
+                if not isinstance(frame, VideoFrame) or frame.pts is None:
+                    continue
+                arrived_s = time.monotonic()
+                source_pts = _video_ticks(frame)
+                media_s = clock.media_time(source_pts / VIDEO_CLOCK_RATE)
+                if offset is None:
+                    offset = self._pts_offset(source_pts, media_s)
+                incoming = _Incoming(as_yuv420p(frame), source_pts, media_s, arrived_s)
+                _set_pts(incoming.frame, source_pts + offset)
+                self._last_pts, self._last_media_s = source_pts + offset, media_s
+                self._stats.frames_in += 1
+                self._submit(incoming)
+                if self.options.overlay == "smooth" or not self._worker.ready:
+                    self._produce(incoming, self._tracker.predict(media_s))
+        except MediaStreamError:
+            self._source_ended()
+
+    def _pts_offset(self, source_pts: int, media_s: float) -> int:
+        """What to add to a source's pts: nothing for the first; later ones go on where the clock is now."""
+        if self._last_pts is None:
+            return 0
+        elapsed = max(1, round((media_s - self._last_media_s) * VIDEO_CLOCK_RATE))
+        return self._last_pts + elapsed - source_pts
+
+    def _source_ended(self) -> None:
+        self._newest = None
+        if self._on_source_ended is not None:
+            self._on_source_ended()
+        else:
+            self.stop()
+
+    def _submit(self, incoming: _Incoming) -> None:
+        """Make this the frame that the detector takes next; the one it replaces was never looked at."""
+        if self._newest is not None:
+            self._stats.drops["detector"] += 1
+        self._newest = incoming
+        self._arrived.set()
+
+    async def _watch(self) -> None:
+        """Detect the newest frame whenever the detector is free, no faster than the options allow."""
+        detector = None
+        while detector is None:
+            try:
+                detector = await self._worker.start()
+            except VedetteError as error:
+                self._fail(error)
+                return
+        self._labels = detector.info.labels
+        while True:
+            while self._newest is None:
+                self._arrived.clear()
+                await self._arrived.wait()
+            incoming, self._newest = self._newest, None
+            started_s = time.monotonic()
+            try:
+                await self._look(detector, incoming)
+                self._failing = None
+            except VedetteError as error:
+                self._stats.drops[error.code] += 1
+                if not isinstance(error, Overloaded):
+                    self._fail(error)
+            except Exception:
+                logger.exception("a frame could not be looked at")
+                self._stats.drops["internal"] += 1
+            busy_s = time.monotonic() - started_s
+            rest_s = max(1 / self.options.max_rate_hz, busy_s / self.options.max_duty) - busy_s
+            if rest_s > 0.001:
+                await asyncio.sleep(rest_s)
+
+    async def _look(self, detector: Detector, incoming: _Incoming) -> None:
+        frame = incoming.frame
+        size = detector.input_size(frame.width, frame.height)
+        image, box = await asyncio.to_thread(letterbox, frame, size)
+        started_s = time.monotonic()
+        found = await self._worker.infer(image, timeout_s=self.options.max_age_s)
+        infer_s = time.monotonic() - started_s
+        tracked = self._tracker.update(self._wanted(found.moved(box.to_source(found.xyxy))), incoming.media_s)
+        self._stats.frames_detected += 1
+        self._stats.observe("infer", infer_s)
+        if self.options.overlay == "exact":
+            self._produce(incoming, tracked)
+        self._observe(
+            Observation(
+                frame.width,
+                frame.height,
+                _video_ticks(frame),
+                incoming.source_pts,
+                incoming.media_s,
+                infer_s,
+                tracked,
+                self._labels,
+            )
+        )
+
+    def _wanted(self, found: Detections) -> Detections:
+        """Only the classes that the session asked for."""
+        if self.options.classes is None:
+            return found
+        wanted = [index for index, label in enumerate(self._labels) if label in self.options.classes]
+        return found.select(np.isin(found.class_id, wanted))
+
+    def _produce(self, incoming: _Incoming, shown: Detections) -> None:
+        frame = annotate(incoming.frame, shown, self._labels)
+        frame.pict_type = PictureType.NONE  # the source's own keyframes must not force keyframes of the encoder
+        if len(self._output) >= OUTPUT_FRAMES:
+            self._output.popleft()
+            self._stats.drops["output"] += 1
+        self._output.append(frame)
+        self._produced.set()
+        self._stats.observe("frame", time.monotonic() - incoming.arrived_s)
+        if self._on_shown is not None:
+            self._on_shown(incoming.source_pts, shown)
+
+    def _fail(self, error: VedetteError) -> None:
+        """Tell of an error once, until something worked or it changed."""
+        if self._failing != error.code:
+            self._failing = error.code
+            self._on_error(error)
+
+
+def _video_ticks(frame: VideoFrame) -> int:
+    """pts in 90 kHz ticks."""
+    assert frame.pts is not None
+    if frame.time_base == _VIDEO_TIME_BASE:
+        return frame.pts
+    return round(frame.pts * frame.time_base * VIDEO_CLOCK_RATE)
+
+
+_VIDEO_TIME_BASE = Fraction(1, VIDEO_CLOCK_RATE)
+
+
+def _set_pts(frame: VideoFrame, ticks: int) -> None:
+    frame.pts = ticks
+    frame.time_base = _VIDEO_TIME_BASE
+
