@@ -74,12 +74,21 @@ class EventBus:
             subscription.offer(event)
 
     def subscribe(
-        self, session_id: str | None = None, kinds: Collection[str] | None = None, capacity: int = 1000
+        self,
+        session_id: str | None = None,
+        kinds: Collection[str] | None = None,
+        *,
+        stored: bool | None = None,
+        capacity: int = 1000,
     ) -> Subscription:
-        """Events of one session (or of all), of the given kinds (or of all), from now on."""
+        """Events of one session (or of all), of the given kinds (or of all), stored or live only (or both), from now on."""
 
         def matches(event: Event) -> bool:
-            return (session_id is None or event.session_id == session_id) and (kinds is None or event.kind in kinds)
+            return (
+                (session_id is None or event.session_id == session_id)
+                and (kinds is None or event.kind in kinds)
+                and (stored is None or (event.seq is not None) == stored)
+            )
 
         subscription = Subscription(matches, capacity, self._subscriptions.discard)
         self._subscriptions.add(subscription)

@@ -13,12 +13,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Literal, Protocol
 
 import numpy as np
 from aiortc import MediaStreamTrack
-from aiortc.mediastreams import MediaStreamError
+from aiortc.mediastreams import VIDEO_CLOCK_RATE, VIDEO_TIME_BASE, MediaStreamError
 from av import VideoFrame
 from av.video.frame import PictureType
 
@@ -37,9 +36,6 @@ logger = logging.getLogger(__name__)
 Overlay = Literal["smooth", "exact"]
 DetectorWorker = Worker[Detector, Image, Detections]
 
-VIDEO_CLOCK_RATE = 90_000
-"""RTP clock of every video format of WebRTC, Hz."""
-
 OUTPUT_FRAMES = 2
 """Frames that wait for the encoder at most; then the oldest is lost and counted."""
 
@@ -55,8 +51,8 @@ class VisionOptions:
     """Boxes below this are neither shown nor reported."""
     classes: frozenset[str] | None = None
     """Labels to keep; None keeps all."""
-    max_rate_hz: float = 30.0
-    """Detections a second at most."""
+    max_rate_hz: float = 0.0
+    """Detections a second at most; 0: as many as the detector can."""
     max_duty: float = 1.0
     """Share of the time that the detector may be busy for this track; what is left belongs to encoder and loop."""
     max_age_s: float = 0.5
@@ -69,10 +65,10 @@ class Observation:
 
     width: int
     height: int
-    pts: int
-    """90 kHz ticks of the outgoing track's clock."""
-    source_pts: int
-    """pts that the frame came with."""
+    ticks: int
+    """pts of the outgoing frame, 90 kHz."""
+    source_ticks: int
+    """pts that the frame came with, 90 kHz."""
     media_s: float
     """Seconds on the session clock."""
     infer_s: float
@@ -91,7 +87,8 @@ class MediaClock(Protocol):
 @dataclass(frozen=True, slots=True)
 class _Incoming:
     frame: VideoFrame
-    source_pts: int
+    ticks: int
+    source_ticks: int
     media_s: float
     arrived_s: float
 
@@ -134,8 +131,9 @@ class VisionTrack(MediaStreamTrack):
         self._produced = asyncio.Event()
         self._reader: asyncio.Task[None] | None = None
         self._watcher: asyncio.Task[None] | None = None
-        self._last_pts: int | None = None
+        self._last_ticks: int | None = None
         self._last_media_s = 0.0
+        self._size: tuple[int, int] | None = None
         self._failing: str | None = None
         stats.queues["detector"] = lambda: int(self._newest is not None)
         stats.queues["output"] = lambda: len(self._output)
@@ -182,26 +180,35 @@ class VisionTrack(MediaStreamTrack):
                 if not isinstance(frame, VideoFrame) or frame.pts is None:
                     continue
                 arrived_s = time.monotonic()
-                source_pts = _video_ticks(frame)
-                media_s = clock.media_time(source_pts / VIDEO_CLOCK_RATE)
+                source_ticks = _ticks(frame)
+                media_s = clock.media_time(source_ticks / VIDEO_CLOCK_RATE)
                 if offset is None:
-                    offset = self._pts_offset(source_pts, media_s)
-                incoming = _Incoming(as_yuv420p(frame), source_pts, media_s, arrived_s)
-                _set_pts(incoming.frame, source_pts + offset)
-                self._last_pts, self._last_media_s = source_pts + offset, media_s
+                    offset = self._offset(source_ticks, media_s)
+                frame, ticks = as_yuv420p(frame), source_ticks + offset
+                if offset:
+                    frame.pts, frame.time_base = ticks, VIDEO_TIME_BASE
+                self._resized((frame.width, frame.height))
+                incoming = _Incoming(frame, ticks, source_ticks, media_s, arrived_s)
+                self._last_ticks, self._last_media_s = ticks, media_s
                 self._stats.frames_in += 1
                 self._submit(incoming)
                 if self.options.overlay == "smooth" or not self._worker.ready:
-                    self._produce(incoming, self._tracker.predict(media_s))
+                    self._produce(incoming, self._tracker.predict(media_s, self._size))
         except MediaStreamError:
             self._source_ended()
 
-    def _pts_offset(self, source_pts: int, media_s: float) -> int:
+    def _offset(self, source_ticks: int, media_s: float) -> int:
         """What to add to a source's pts: nothing for the first; later ones go on where the clock is now."""
-        if self._last_pts is None:
+        if self._last_ticks is None:
             return 0
         elapsed = max(1, round((media_s - self._last_media_s) * VIDEO_CLOCK_RATE))
-        return self._last_pts + elapsed - source_pts
+        return self._last_ticks + elapsed - source_ticks
+
+    def _resized(self, size: tuple[int, int]) -> None:
+        """Tracks live on when the picture gets another size, as browsers do when bandwidth or CPU is short."""
+        if self._size is not None and size != self._size:
+            self._tracker.rescale(size[0] / self._size[0], size[1] / self._size[1])
+        self._size = size
 
     def _source_ended(self) -> None:
         self._newest = None
@@ -244,9 +251,14 @@ class VisionTrack(MediaStreamTrack):
                 logger.exception("a frame could not be looked at")
                 self._stats.drops["internal"] += 1
             busy_s = time.monotonic() - started_s
-            rest_s = max(1 / self.options.max_rate_hz, busy_s / self.options.max_duty) - busy_s
-            if rest_s > 0.001:
-                await asyncio.sleep(rest_s)
+            await self._rest(busy_s)
+
+    async def _rest(self, busy_s: float) -> None:
+        """Leave the detector alone for as long as rate and duty ask for, after it was busy for `busy_s`."""
+        interval_s = 1 / self.options.max_rate_hz if self.options.max_rate_hz else 0.0
+        rest_s = max(interval_s, busy_s / self.options.max_duty) - busy_s
+        if rest_s > 0.001:
+            await asyncio.sleep(rest_s)
 
     async def _look(self, detector: Detector, incoming: _Incoming) -> None:
         frame = incoming.frame
@@ -255,6 +267,9 @@ class VisionTrack(MediaStreamTrack):
         started_s = time.monotonic()
         found = await self._worker.infer(image, timeout_s=self.options.max_age_s)
         infer_s = time.monotonic() - started_s
+        if (frame.width, frame.height) != self._size:
+            self._stats.drops["resized"] += 1
+            return
         tracked = self._tracker.update(self._wanted(found.moved(box.to_source(found.xyxy))), incoming.media_s)
         self._stats.frames_detected += 1
         self._stats.observe("infer", infer_s)
@@ -264,8 +279,8 @@ class VisionTrack(MediaStreamTrack):
             Observation(
                 frame.width,
                 frame.height,
-                _video_ticks(frame),
-                incoming.source_pts,
+                incoming.ticks,
+                incoming.source_ticks,
                 incoming.media_s,
                 infer_s,
                 tracked,
@@ -290,7 +305,7 @@ class VisionTrack(MediaStreamTrack):
         self._produced.set()
         self._stats.observe("frame", time.monotonic() - incoming.arrived_s)
         if self._on_shown is not None:
-            self._on_shown(incoming.source_pts, shown)
+            self._on_shown(incoming.source_ticks, shown)
 
     def _fail(self, error: VedetteError) -> None:
         """Tell of an error once, until something worked or it changed."""
@@ -299,18 +314,9 @@ class VisionTrack(MediaStreamTrack):
             self._on_error(error)
 
 
-def _video_ticks(frame: VideoFrame) -> int:
+def _ticks(frame: VideoFrame) -> int:
     """pts in 90 kHz ticks."""
     assert frame.pts is not None
-    if frame.time_base == _VIDEO_TIME_BASE:
+    if frame.time_base == VIDEO_TIME_BASE:
         return frame.pts
     return round(frame.pts * frame.time_base * VIDEO_CLOCK_RATE)
-
-
-_VIDEO_TIME_BASE = Fraction(1, VIDEO_CLOCK_RATE)
-
-
-def _set_pts(frame: VideoFrame, ticks: int) -> None:
-    frame.pts = ticks
-    frame.time_base = _VIDEO_TIME_BASE
-

@@ -1,0 +1,189 @@
+"""The server put together: what is made, in which order, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from aiohttp import web
+from aiortc import RTCIceServer
+from av import VideoFrame
+from signaling.peer import PeerOptions
+from tracks.bus import EventBus
+from tracks.detect import DetectorInfo
+from tracks.errors import ModelUnavailable, VedetteError
+from tracks.frames import letterbox
+from tracks.registry import Registry
+from tracks.types import Detections, Image
+from tracks.vision import DetectorWorker
+
+from .console import add_console
+from .database import Database, open_database
+from .engines import Engines
+from .event_log import EventLog
+from .health import Health, add_health, database_check, detector_check, disk_check
+from .looplag import LoopLag
+from .metrics import Metrics, ProcessNumbers, SessionSample, add_metrics
+from .middleware import add_middlewares
+from .models import SessionRow
+from .numbers import SessionNumbers
+from .origin import AccessPolicy
+from .routes import events, peers, sessions, sources
+from .sessions import LiveSessions
+from .settings import Settings
+from .store import Sessions, Sources
+
+logger = logging.getLogger(__name__)
+
+WEB_DIR = Path(__file__).resolve().parent.parent / "web" / "out"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running server's parts, for whoever started it."""
+
+    app: web.Application
+    live: LiveSessions
+    has_console: bool
+    database: str
+    """Where the data is."""
+    detector: Callable[[], DetectorInfo | None]
+    """The default detector, None while it is loading."""
+    ready: asyncio.Task[None]
+    """Done when the detector is loaded and the self-tests have run; raises what failed."""
+
+
+@asynccontextmanager
+async def serve(
+    settings: Settings, *, on_shown: Callable[[str, int, Detections], None] | None = None
+) -> AsyncIterator[Server]:
+    """Everything but the listening socket, made and, at the end, closed in reverse order.
+
+    `on_shown` is told (session id, source pts, boxes) of every returned frame. Raises DatabaseUnavailable, or
+    InvalidRequest for a broken model registry.
+    """
+    async with AsyncExitStack() as stack:
+        await asyncio.to_thread(settings.data_dir.mkdir, parents=True, exist_ok=True)
+        registry = await asyncio.to_thread(Registry.load, settings.models)
+        engines = Engines(
+            registry,
+            detector=settings.detector,
+            data_dir=settings.data_dir,
+            force_cpu=settings.force_cpu,
+            threads=settings.detector_threads,
+            max_rate_hz=settings.detector_max_rate_hz,
+        )
+        stack.push_async_callback(engines.close)
+        database = await open_database(settings.database_url, settings.data_dir)
+        stack.push_async_callback(database.close)
+        bus = EventBus()
+        rows, source_rows = Sessions(database, socket.gethostname()), Sources(database)
+        for left in await rows.end_leftovers():
+            logger.info("session %s ended: %s", left.id, left.reason)
+        event_log = EventLog(database, lambda event: live.committed(event))
+        stack.push_async_callback(event_log.close)
+        lag = LoopLag()
+        lag.start()
+        stack.push_async_callback(lag.stop)
+        process = ProcessNumbers()
+        metrics = Metrics(lambda: _samples(live), lag, event_log)
+        live = LiveSessions(
+            rows,
+            source_rows,
+            event_log,
+            bus,
+            engines,
+            metrics,
+            lambda: SessionNumbers(process, lag),
+            PeerOptions(
+                ice_servers=_ice_servers(settings),
+                hosts=settings.ice_host,
+                pending_timeout_s=settings.pending_peer_timeout_s,
+            ),
+            profile=settings.profile,
+            linger_s=settings.session_linger_s,
+            on_shown=on_shown,
+        )
+        stack.push_async_callback(live.close)
+
+        profile = await asyncio.to_thread(engines.profile, settings.profile)
+        worker = engines.worker(profile)
+        info: list[DetectorInfo] = []
+        health = Health(
+            [
+                detector_check(lambda: info[0], lambda picture: _detect_once(worker, picture)),
+                database_check(lambda: _round_trip(database)),
+                disk_check(settings.data_dir),
+            ]
+        )
+        stack.push_async_callback(health.close)
+
+        async def get_ready() -> None:
+            info.append((await worker.start()).info)
+            await health.report()
+
+        ready = asyncio.create_task(get_ready(), name="start-up")
+        stack.push_async_callback(_cancel, ready)
+
+        app = web.Application(client_max_size=1 << 20)
+        add_middlewares(
+            app,
+            AccessPolicy(settings.host, frozenset(settings.allowed_hosts), frozenset(settings.allowed_origins)),
+        )
+        sources.add_routes(app, source_rows, live)
+        sessions.add_routes(app, rows, live)
+        peers.add_routes(app, live)
+        events.add_routes(app, rows, event_log)
+        add_health(app, health, get_version(), lambda: info[0] if info else None)
+        add_metrics(app, metrics)
+        has_console = await asyncio.to_thread(add_console, app, settings.web_dir or WEB_DIR)
+        yield Server(app, live, has_console, database.where, lambda: info[0] if info else None, ready)
+
+
+def get_version() -> str:
+    """The installed version."""
+    try:
+        return version("vedette")
+    except PackageNotFoundError:
+        return "0 (not installed)"
+
+
+def _samples(live: LiveSessions) -> Iterator[SessionSample]:
+    for session in live:
+        yield SessionSample(session.row.id, session.state, session.stats)
+
+
+def _ice_servers(settings: Settings) -> list[RTCIceServer]:
+    return [
+        RTCIceServer(urls=list(server.urls), username=server.username, credential=server.credential)
+        for server in settings.ice_servers
+    ]
+
+
+async def _detect_once(worker: DetectorWorker, picture: Image) -> None:
+    if not worker.ready:
+        raise ModelUnavailable("the detector is still loading")
+    detector = await worker.start()
+    frame = VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")
+    image, _ = await asyncio.to_thread(letterbox, frame, detector.input_size(frame.width, frame.height))
+    await worker.infer(image)
+
+
+async def _round_trip(database: Database) -> None:
+    """Take the write lock and read through the other connection."""
+    await database.write(lambda client: SessionRow.filter(id="").using_db(client).update(reason=None))
+    await database.read(lambda client: SessionRow.filter(id="").using_db(client).count())
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    try:
+        await task
+    except (asyncio.CancelledError, VedetteError):
+        pass

@@ -1,0 +1,110 @@
+"""The detectors that run: one worker for each model and input, started when first asked for, shared by all sessions."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from tracks.detect import Detector, DetectorInfo
+from tracks.registry import Profile, Registry
+from tracks.types import Detections, Image
+from tracks.vision import DetectorWorker, VisionOptions
+from tracks.worker import Worker
+
+logger = logging.getLogger(__name__)
+
+GPU_RUNTIMES = frozenset({"cuda", "mps"})
+
+
+class Engines:
+    """Detector workers by what they run. `close` ends their threads."""
+
+    def __init__(
+        self, registry: Registry, *, detector: str, data_dir: Path, force_cpu: bool, threads: int, max_rate_hz: float
+    ) -> None:
+        self._registry = registry
+        self._detector = detector
+        self._data_dir = data_dir
+        self._force_cpu = force_cpu
+        self._threads = threads or default_threads()
+        self._max_rate_hz = max_rate_hz
+        self._workers: dict[tuple[str, int, bool], DetectorWorker] = {}
+
+    def profile(self, name: str) -> Profile:
+        """The profile of that name, `auto` resolved for this machine. Raises NotFound that names the choices."""
+        return self._registry.profile(name, gpu=not self._force_cpu and has_gpu(), force_cpu=self._force_cpu)
+
+    def worker(self, profile: Profile) -> DetectorWorker:
+        """The worker that runs the profile's detector; it builds the model when first used."""
+        choice = self._detector if self._detector != "auto" else profile.detector
+        force_cpu = self._force_cpu or profile.force_cpu
+        key = (choice, profile.input_size, force_cpu)
+        worker = self._workers.get(key)
+        if worker is None:
+            worker = self._workers[key] = Worker(
+                "detector",
+                lambda: self._build(choice, profile.input_size, force_cpu),
+                _detect,
+                batch_key=_shape,
+            )
+        return worker
+
+    def options(self, profile: Profile, overlay: str | None, classes: Sequence[str] | None) -> VisionOptions:
+        """How a session of this profile watches."""
+        chosen = "exact" if (overlay or profile.overlay) == "exact" else "smooth"
+        return VisionOptions(
+            overlay=chosen,  # type: ignore[arg-type]
+            confidence=profile.confidence,
+            classes=None if classes is None else frozenset(classes),
+            max_rate_hz=_lowest(profile.max_rate_hz if chosen == "smooth" else 0.0, self._max_rate_hz),
+        )
+
+    async def infos(self) -> list[DetectorInfo]:
+        """What runs, for those that are built."""
+        return [(await worker.start()).info for worker in self._workers.values() if worker.ready]
+
+    async def close(self) -> None:
+        """End every worker."""
+        for worker in self._workers.values():
+            await worker.close()
+
+    def _build(self, choice: str, input_size: int, force_cpu: bool) -> Detector:
+        # Imported here, on the worker's thread: torch takes seconds, and the server answers in the meantime.
+        from tracks.detect.load import load_detector
+
+        return load_detector(
+            choice,
+            registry=self._registry,
+            data_dir=self._data_dir,
+            input_size=input_size,
+            force_cpu=force_cpu,
+            threads=self._threads,
+            report=logger.info,
+        )
+
+
+def default_threads() -> int:
+    """Threads of a detector on the CPU: one core is left to decoders, encoders and the event loop."""
+    return max(1, (os.cpu_count() or 2) - 1)
+
+
+def has_gpu() -> bool:
+    """Whether torch sees a CUDA or MPS device. Imports torch: not on the event loop when it may be the first time."""
+    import torch
+
+    return bool(torch.cuda.is_available() or torch.backends.mps.is_available())
+
+
+def _detect(detector: Detector, images: Sequence[Image]) -> list[Detections]:
+    return detector.detect(images)
+
+
+def _shape(image: Image) -> tuple[int, ...]:
+    return image.shape
+
+
+def _lowest(*limits: float) -> float:
+    """The lowest of the limits that are set; 0 when none is."""
+    return min((limit for limit in limits if limit), default=0.0)

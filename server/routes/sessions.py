@@ -1,0 +1,83 @@
+"""`/sessions`: what runs over a source."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from aiohttp import web
+from pydantic import Field
+from tracks.events import Model
+
+from .. import store
+from ..middleware import read_json
+from ..session import LiveSession
+from ..sessions import LiveSessions
+from .query import page_query
+
+
+class NewSession(Model):
+    """Body of `POST /sessions`."""
+
+    source_id: str
+    pipelines: list[str] = Field(default=["vision"], max_length=10)
+    profile: str | None = None
+    overlay: Literal["smooth", "exact"] | None = None
+    classes: list[str] | None = Field(default=None, max_length=1000)
+
+
+def add_routes(app: web.Application, rows: store.Sessions, live: LiveSessions) -> None:
+    """Create, list, look up and end sessions."""
+
+    async def create(request: web.Request) -> web.Response:
+        body = await read_json(request, NewSession)
+        session = await live.create(body.source_id, body.pipelines, body.profile, body.overlay, body.classes)
+        location = f"/sessions/{session.row.id}"
+        return web.json_response(_wire(session.row, session), status=201, headers={"Location": location})
+
+    async def index(request: web.Request) -> web.Response:
+        page = page_query(request)
+        found, after = await rows.page(page.after or "", page.limit)
+        return web.json_response({"sessions": [_wire(row, live.find(row.id)) for row in found], "next": after})
+
+    async def show(request: web.Request) -> web.Response:
+        row = await rows.get(request.match_info["session_id"])
+        return web.json_response(_wire(row, live.find(row.id)))
+
+    async def stats(request: web.Request) -> web.Response:
+        session = await live.get(request.match_info["session_id"])
+        return web.json_response(session.latest_numbers())
+
+    async def end(request: web.Request) -> web.Response:
+        session_id = request.match_info["session_id"]
+        session = live.find(session_id)
+        if session is not None:
+            await session.end("stopped by a client")
+        else:
+            await rows.get(session_id)
+        return web.Response(status=204)
+
+    app.router.add_post("/sessions", create)
+    app.router.add_get("/sessions", index)
+    app.router.add_get("/sessions/{session_id}", show)
+    app.router.add_get("/sessions/{session_id}/stats", stats)
+    app.router.add_delete("/sessions/{session_id}", end)
+
+
+def _wire(row: store.Session, session: LiveSession | None) -> dict[str, Any]:
+    state, reason, seq = row.state, row.reason, row.last_seq
+    if session is not None:
+        state, reason, seq = session.state, session.reason, session.last_seq
+    return {
+        "sessionId": row.id,
+        "sourceId": row.source_id,
+        "pipelines": list(row.pipelines),
+        "profile": row.profile,
+        "overlay": row.overlay,
+        "classes": None if row.classes is None else list(row.classes),
+        "state": state,
+        "reason": reason,
+        "seq": seq,
+        "peers": 0 if session is None else len(session.peers),
+        "createdAt": row.created_at,
+        "endedAt": row.ended_at,
+    }

@@ -1,0 +1,228 @@
+"""One running session: a publisher's video watched, its viewers served, its life told in events."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiortc import MediaStreamTrack, RTCRtpReceiver
+from signaling.peer import Peer
+from tracks import edges
+from tracks.bus import Emit, EventBus, Subscription
+from tracks.clock import PublisherClock, SessionClock, TrackClock
+from tracks.errors import InvalidRequest, VedetteError
+from tracks.events import ErrorData, Event, MetricData, Model, SessionData, SessionState
+from tracks.events.envelope import new_id
+from tracks.pipeline import VisionReporter
+from tracks.relay import Relay
+from tracks.stats import Stats
+from tracks.track import Tracker
+from tracks.types import Detections
+from tracks.vision import DetectorWorker, Observation, VisionOptions, VisionTrack
+
+from . import store
+
+logger = logging.getLogger(__name__)
+
+STALL_S = 5.0
+"""Without a frame for this long a live session is stalled."""
+TICK_S = 1.0
+STORE_METRIC_TICKS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class SessionParts:
+    """What a session runs on; made by whoever composes the server."""
+
+    worker: DetectorWorker
+    tracker: Tracker
+    options: VisionOptions
+    emit: Emit
+    bus: EventBus
+    history: Callable[[str, int, int], Awaitable[Sequence[dict[str, Any]]]]
+    """Stored events of a session: (session id, after, limit) -> envelopes, oldest first."""
+    save: Callable[[LiveSession], Awaitable[None]]
+    """Keep the session's state in the database."""
+    on_ended: Callable[[LiveSession], None]
+    numbers: Callable[[Stats], MetricData]
+    """The session's numbers since the last call."""
+    linger_s: float = 60.0
+    on_shown: Callable[[int, Detections], None] | None = None
+
+
+class LiveSession:
+    """The live object behind `/sessions/{id}`; the same whatever its peers' transport."""
+
+    def __init__(self, row: store.Session, parts: SessionParts, stats: Stats) -> None:
+        self.row = row
+        """What was asked for, as it stands in the database."""
+        self.state: SessionState = "connecting"
+        self.reason: str | None = None
+        self.last_seq = 0
+        self.stats = stats
+        self.peers: dict[str, Peer] = {}
+        self._parts = parts
+        self._clock = SessionClock()
+        self._publisher: Peer | None = None
+        self._receiver: RTCRtpReceiver | None = None
+        self._orphaned_s = time.monotonic()
+        self._last_frames = 0
+        self._last_frame_s = 0.0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._watcher: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[None] | None = None
+        self._reporter = VisionReporter(self._emit, self._source_rtp_time)
+        self._vision = VisionTrack(
+            parts.worker,
+            parts.tracker,
+            parts.options,
+            stats,
+            observe=self._observed,
+            on_error=self._failed,
+            on_shown=parts.on_shown,
+            on_source_ended=lambda: None,
+        )
+        self._relay = Relay(self._vision, stats)
+
+    def start(self) -> None:
+        """Begin: tell of the state and keep an eye on it."""
+        self._relay.start()
+        self._emit("session", SessionData(state=self.state), 0.0, stored=True)
+        self._watcher = asyncio.create_task(self._watch(), name="session-watch")
+
+    # What peers ask of their session: signaling.peer.PeerHost.
+
+    def subscribe(self, *, stored: bool, capacity: int) -> Subscription:
+        """The session's events from now on."""
+        return self._parts.bus.subscribe(self.row.id, stored=stored, capacity=capacity)
+
+    def describe(self) -> dict[str, Any]:
+        """What a peer that attaches is told."""
+        return {"sessionId": self.row.id, "state": self.state, "seq": self.last_seq}
+
+    async def history(self, after: int, limit: int) -> Sequence[dict[str, Any]]:
+        """Stored events with a seq above `after`."""
+        return await self._parts.history(self.row.id, after, limit)
+
+    def annotated(self) -> MediaStreamTrack:
+        """A new track with the annotated picture."""
+        return self._relay.subscribe()
+
+    def published(self, peer: Peer, track: MediaStreamTrack, receiver: RTCRtpReceiver) -> None:
+        """A peer sends video: it takes over from the one before."""
+        if self._publisher is not None:
+            self._publisher.close_soon("another publisher took over")
+        self._publisher = peer
+        self._receiver = receiver
+        publisher_clock = PublisherClock(self._clock)
+        clock = TrackClock(publisher_clock)
+
+        def report(ntp_s: float, seconds: float) -> None:
+            clock.sender_report(ntp_s, seconds)
+
+        edges.on_sender_report(receiver, report)
+        self._vision.attach(track, clock)
+
+    def left(self, peer: Peer) -> None:
+        """A peer is gone; without its publisher a session is stalled, and ends after a while."""
+        self.peers.pop(peer.id, None)
+        if peer is self._publisher:
+            self._publisher = None
+            self._receiver = None
+            self._orphaned_s = time.monotonic()
+            if self.state in ("connecting", "live"):
+                self._change("stalled", f"publisher left: {peer.reason}")
+
+    def end_soon(self, reason: str) -> asyncio.Task[None]:
+        """Begin to end the session for everyone; the first reason counts. Safe to call again."""
+        if self._ending is None:
+            self._ending = asyncio.create_task(self._end(reason), name="session-end")
+        return self._ending
+
+    async def end(self, reason: str) -> None:
+        """End the session and wait until its peers are closed and its last events are on their way."""
+        await asyncio.shield(self.end_soon(reason))
+
+    async def command(self, name: str, args: dict[str, Any]) -> dict[str, Any]:
+        """Do what a client commands. Raises InvalidRequest for a command that does not exist."""
+        if name == "stop":
+            # Later, so that the reply leaves before the channel closes.
+            asyncio.get_running_loop().call_later(0.1, self.end_soon, "stopped by a client")
+            return {"state": "ended"}
+        raise InvalidRequest(f"unknown command {name!r}, have: stop")
+
+    async def _end(self, reason: str) -> None:
+        if self._watcher is not None:
+            self._watcher.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watcher
+        await self._vision.close()
+        self._reporter.end(self._clock.now())
+        self._change("ended", reason)
+        await asyncio.gather(*(peer.close(reason) for peer in tuple(self.peers.values())))
+        await self._relay.close()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        self._parts.on_ended(self)
+
+    def _observed(self, seen: Observation) -> None:
+        self._look_at_frames()
+        self._reporter.observe(seen)
+
+    async def _watch(self) -> None:
+        """Once a second: is there a picture, is there a publisher, what are the numbers."""
+        ticks = 0
+        while True:
+            await asyncio.sleep(TICK_S)
+            self._look_at_frames()
+            self._emit(
+                "metric", self._parts.numbers(self.stats), self._clock.now(), stored=ticks % STORE_METRIC_TICKS == 0
+            )
+            ticks += 1
+            if self._publisher is None and time.monotonic() - self._orphaned_s > self._parts.linger_s:
+                self.end_soon(f"no publisher for {self._parts.linger_s:g} s")
+                return
+
+    def _look_at_frames(self) -> None:
+        now = time.monotonic()
+        if self.stats.frames_in != self._last_frames:
+            self._last_frames, self._last_frame_s = self.stats.frames_in, now
+            if self._publisher is not None and self.state in ("connecting", "stalled"):
+                self._change("live", None)
+        elif self.state == "live" and now - self._last_frame_s > STALL_S:
+            self._change("stalled", f"no picture for {STALL_S:g} s")
+
+    def _change(self, state: SessionState, reason: str | None) -> None:
+        if state == self.state:
+            return
+        self.state, self.reason = state, reason
+        data = SessionData(state=state) if reason is None else SessionData(state=state, reason=reason)
+        self._emit("session", data, self._clock.now(), stored=True)
+        saving = asyncio.ensure_future(self._parts.save(self))
+        self._tasks.add(saving)
+        saving.add_done_callback(self._tasks.discard)
+
+    def _failed(self, error: VedetteError) -> None:
+        logger.warning("session %s: %s: %s", self.row.id, error.code, error.message)
+        data = ErrorData(code=error.code, message=error.message)
+        self._emit("error", data, self._clock.now(), stored=True)
+
+    def _source_rtp_time(self, source_ticks: int) -> int | None:
+        return None if self._receiver is None else edges.source_rtp_time(self._receiver, source_ticks)
+
+    def _emit(self, kind: str, data: Model, media_s: float, *, stored: bool) -> None:
+        event = Event(
+            id=new_id(),
+            kind=kind,
+            session_id=self.row.id,
+            source_id=self.row.source_id,
+            at=time.time(),
+            media_time=round(media_s, 3),
+            data=data,
+        )
+        self._parts.emit(event, stored=stored)

@@ -1,0 +1,174 @@
+"""The sessions of this process: made, found and ended here; everything older is in the database."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Iterator, Sequence
+
+from signaling.peer import Peer, PeerOptions
+from tracks.bus import EventBus
+from tracks.errors import Conflict, InvalidRequest, NotFound, Overloaded
+from tracks.events import Event
+from tracks.events.envelope import new_id
+from tracks.registry import resolve
+from tracks.stats import Stats
+from tracks.track import TrackOptions
+from tracks.types import Detections
+
+from . import store
+from .engines import Engines
+from .metrics import Metrics
+from .numbers import SessionNumbers
+from .session import LiveSession, SessionParts
+
+logger = logging.getLogger(__name__)
+
+PIPELINES = ("vision",)
+OVERLAYS = ("smooth", "exact")
+MAX_SESSIONS = 64
+MAX_PENDING_PEERS = 32
+TRACKER = "tracks.track.bytetrack:ByteTrack"
+
+
+class LiveSessions:
+    """Every session that runs here, by id."""
+
+    def __init__(
+        self,
+        sessions: store.Sessions,
+        sources: store.Sources,
+        event_log: store.EventLog,
+        bus: EventBus,
+        engines: Engines,
+        metrics: Metrics,
+        numbers: Callable[[], SessionNumbers],
+        peer_options: PeerOptions,
+        *,
+        profile: str,
+        linger_s: float,
+        on_shown: Callable[[str, int, Detections], None] | None = None,
+    ) -> None:
+        self._sessions = sessions
+        self._sources = sources
+        self._event_log = event_log
+        self._bus = bus
+        self._engines = engines
+        self._metrics = metrics
+        self._numbers = numbers
+        self._peer_options = peer_options
+        self._profile = profile
+        self._linger_s = linger_s
+        self._on_shown = on_shown
+        self._live: dict[str, LiveSession] = {}
+
+    def __iter__(self) -> Iterator[LiveSession]:
+        return iter(tuple(self._live.values()))
+
+    async def create(
+        self,
+        source_id: str,
+        pipelines: Sequence[str],
+        profile_name: str | None,
+        overlay: str | None,
+        classes: Sequence[str] | None,
+    ) -> LiveSession:
+        """Make a session and start it.
+
+        Raises NotFound for an unknown source, InvalidRequest for an unknown pipeline or profile, Overloaded when too
+        many run.
+        """
+        _check("pipeline", pipelines, PIPELINES)
+        if not pipelines:
+            raise InvalidRequest(f"pipelines is empty, have: {', '.join(PIPELINES)}")
+        source = await self._sources.get(source_id)
+        try:
+            profile = await asyncio.to_thread(self._engines.profile, profile_name or self._profile)
+        except NotFound as error:
+            raise InvalidRequest(error.message) from None
+        if len(self._live) >= MAX_SESSIONS:
+            raise Overloaded(f"{MAX_SESSIONS} sessions are running, end one first")
+        worker = self._engines.worker(profile)
+        options = self._engines.options(profile, overlay, classes)
+        row = await self._sessions.create(source.id, pipelines, profile.name, options.overlay, classes)
+        tracker = await asyncio.to_thread(resolve, TRACKER)
+        stats = Stats(on_latency=self._metrics.observe_stage)
+        parts = SessionParts(
+            worker=worker,
+            tracker=tracker(TrackOptions(confidence=options.confidence)),
+            options=options,
+            emit=self._emit,
+            bus=self._bus,
+            history=self._history,
+            save=self._save,
+            on_ended=self._ended,
+            numbers=self._numbers(),
+            linger_s=self._linger_s,
+            on_shown=self._shown(row.id),
+        )
+        session = LiveSession(row, parts, stats)
+        self._live[row.id] = session
+        session.start()
+        logger.info("session %s started: %s, overlay %s", row.id, profile.name, options.overlay)
+        return session
+
+    def find(self, session_id: str) -> LiveSession | None:
+        """The session if it runs here."""
+        return self._live.get(session_id)
+
+    async def get(self, session_id: str) -> LiveSession:
+        """The running session. Raises NotFound, or Conflict when it has ended."""
+        session = self._live.get(session_id)
+        if session is None:
+            row = await self._sessions.get(session_id)
+            raise Conflict(f"session {session_id} has {row.state}" + (f": {row.reason}" if row.reason else ""))
+        return session
+
+    async def answer(self, session: LiveSession, sdp: str, type: str) -> tuple[Peer, str]:
+        """Negotiate a new peer of a session; returns it and the SDP of the answer. Raises what `Peer.answer` raises."""
+        pending = sum(not peer.connected for each in self for peer in each.peers.values())
+        if pending >= MAX_PENDING_PEERS:
+            raise Overloaded(f"{pending} peers have not connected yet, try again in a few seconds")
+        peer = Peer(new_id(), session, self._peer_options)
+        session.peers[peer.id] = peer
+        return peer, await peer.answer(sdp, type)
+
+    def committed(self, event: Event) -> None:
+        """A stored event was committed: now it may be seen."""
+        session = self._live.get(event.session_id)
+        if session is not None and event.seq is not None:
+            session.last_seq = event.seq
+        self._bus.publish(event)
+
+    async def close(self, reason: str = "server stopped") -> None:
+        """End every session."""
+        await asyncio.gather(*(session.end(reason) for session in self))
+
+    def _emit(self, event: Event, *, stored: bool) -> None:
+        if stored:
+            self._event_log.append(event)
+        else:
+            self._bus.publish(event)
+
+    async def _history(self, session_id: str, after: int, limit: int) -> Sequence[dict[str, object]]:
+        events, _ = await self._event_log.page(session_id, after, limit)
+        return events
+
+    async def _save(self, session: LiveSession) -> None:
+        await self._sessions.set_state(session.row.id, session.state, session.reason)
+
+    def _ended(self, session: LiveSession) -> None:
+        self._live.pop(session.row.id, None)
+        logger.info("session %s ended: %s", session.row.id, session.reason)
+
+    def _shown(self, session_id: str) -> Callable[[int, Detections], None] | None:
+        if self._on_shown is None:
+            return None
+        told = self._on_shown
+        return lambda ticks, shown: told(session_id, ticks, shown)
+
+
+def _check(what: str, given: Collection[str], known: Sequence[str]) -> None:
+    for name in given:
+        if name not in known:
+            raise InvalidRequest(f"unknown {what} {name!r}, have: {', '.join(known)}")

@@ -1,0 +1,182 @@
+"""One WebRTC peer of a session: negotiated from an offer, watched while it lives, and closed in a way that always ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from aiortc import (
+    MediaStreamTrack,
+    RTCConfiguration,
+    RTCIceCandidate,
+    RTCIceServer,
+    RTCPeerConnection,
+    RTCRtpReceiver,
+    RTCRtpTransceiver,
+)
+from tracks import edges
+from tracks.errors import Conflict, Overloaded
+from tracks.stats import Stats
+
+from .channel import EventChannels, EventFeed
+from .sdp import MAX_CANDIDATES, apply_offer, validate_offer
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PeerOptions:
+    """How peers connect."""
+
+    ice_servers: Sequence[RTCIceServer] = ()
+    """STUN and TURN servers; none means that nothing outside is asked."""
+    hosts: Sequence[str] | None = None
+    """Local addresses to offer as candidates; None means all that are fit for it."""
+    pending_timeout_s: float = 15.0
+    """A peer that has not connected by then is closed."""
+
+
+class PeerHost(EventFeed, Protocol):
+    """What a session does for its peers."""
+
+    stats: Stats
+
+    def annotated(self) -> MediaStreamTrack:
+        """A new track with the annotated picture."""
+
+    def published(self, peer: Peer, track: MediaStreamTrack, receiver: RTCRtpReceiver) -> None:
+        """The peer sends video: it is the session's publisher now."""
+
+    def left(self, peer: Peer) -> None:
+        """The peer is closed, by whomever."""
+
+
+class Peer:
+    """A peer connection that answers one offer: `answer` negotiates, `close` ends it."""
+
+    def __init__(self, id: str, host: PeerHost, options: PeerOptions) -> None:
+        self.id = id
+        self.connected = False
+        self.reason = "closed"
+        """Why the peer was closed."""
+        self._host = host
+        self._options = options
+        # An empty list, never None: aiortc asks a public STUN server when it is given none.
+        self._pc = RTCPeerConnection(RTCConfiguration(iceServers=list(options.ice_servers)))
+        self._channels = EventChannels(host, host.stats, self._attached)
+        self._outgoing: list[MediaStreamTrack] = []
+        self._deadline: asyncio.TimerHandle | None = None
+        self._closing: asyncio.Task[None] | None = None
+        self._candidates = 0
+        self._pc.on("connectionstatechange", self._connection_changed)
+        self._pc.on("datachannel", self._channels.accept)
+
+    async def answer(self, sdp: str, type: str) -> str:
+        """Negotiate; returns the SDP of the answer.
+
+        Raises InvalidRequest or UnsupportedMedia, after which the peer is closed and holds nothing.
+        """
+        try:
+            offer = validate_offer(sdp, type)
+            await apply_offer(self._pc, offer)
+            self._candidates = offer.candidates
+            publishing = self._configure_media()
+            edges.guard_datagrams(self._pc, self._host.stats)
+            edges.restrict_gathering(self._pc, self._options.hosts)
+            await self._pc.setLocalDescription(await self._pc.createAnswer())
+        except BaseException:
+            await self.close("refused")
+            raise
+        self._deadline = asyncio.get_running_loop().call_later(
+            self._options.pending_timeout_s, self.close_soon, "not connected in time"
+        )
+        if publishing is not None:
+            self._host.published(self, publishing.track, publishing)
+        return str(self._pc.localDescription.sdp)
+
+    async def add_candidates(self, candidates: Sequence[RTCIceCandidate | None]) -> None:
+        """Trickled candidates; None ends them. Raises Overloaded past the cap, Conflict once the peer is closed."""
+        if self._closing is not None:
+            raise Conflict(f"peer {self.id} is closed")
+        for candidate in candidates:
+            if candidate is not None:
+                self._candidates += 1
+                if self._candidates > MAX_CANDIDATES:
+                    raise Overloaded(f"more than {MAX_CANDIDATES} candidates")
+            await self._pc.addIceCandidate(candidate)
+
+    def close_soon(self, reason: str) -> asyncio.Task[None]:
+        """Begin to close; the first reason counts. Safe to call again."""
+        if self._closing is None:
+            self.reason = reason
+            self._closing = asyncio.create_task(self._close(), name=f"close-peer-{self.id}")
+        return self._closing
+
+    async def close(self, reason: str = "closed") -> None:
+        """Close and wait until it is done: bounded in time, whatever the peer connection does."""
+        await asyncio.shield(self.close_soon(reason))
+
+    async def _close(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        for track in self._outgoing:
+            track.stop()
+        await self._channels.close()
+        await edges.close_peer(self._pc)
+        self._host.left(self)
+
+    def _configure_media(self) -> RTCRtpReceiver | None:
+        """Set what each media section does; returns the receiver of the video that the peer publishes, if it does."""
+        publishing = None
+        watching = False
+        for transceiver in self._pc.getTransceivers():
+            if transceiver.kind != "video":
+                transceiver.direction = "inactive"
+                continue
+            sends, receives = _offered(transceiver)
+            directions = []
+            if sends and publishing is None:
+                publishing = transceiver.receiver
+                edges.tune_receiver(publishing, self._host.stats)
+                directions.append("recv")
+            if receives and not watching:
+                watching = True
+                track = self._host.annotated()
+                self._outgoing.append(track)
+                transceiver.sender.replaceTrack(track)
+                directions.append("send")
+            transceiver.direction = _DIRECTIONS[tuple(directions)]
+        return publishing
+
+    def _attached(self) -> dict[str, Any]:
+        """What `attached` says of this peer: its role, and where its picture's RTP timestamps start."""
+        origins = {}
+        publisher = False
+        for transceiver in self._pc.getTransceivers():
+            if transceiver.kind == "video" and transceiver.mid is not None:
+                publisher = publisher or transceiver.currentDirection in ("recvonly", "sendrecv")
+                origin = edges.sender_rtp_origin(transceiver.sender)
+                if origin is not None:
+                    origins[transceiver.mid] = origin
+        return {"role": "publisher" if publisher else "viewer", "rtpOrigin": origins}
+
+    def _connection_changed(self) -> None:
+        state = self._pc.connectionState
+        if state == "connected" and not self.connected:
+            self.connected = True
+            if self._deadline is not None:
+                self._deadline.cancel()
+        elif state in ("failed", "closed"):
+            self.close_soon(f"connection {state}")
+
+
+_DIRECTIONS = {(): "inactive", ("recv",): "recvonly", ("send",): "sendonly", ("recv", "send"): "sendrecv"}
+
+
+def _offered(transceiver: RTCRtpTransceiver) -> tuple[bool, bool]:
+    """Whether the offerer wants to send, and to receive, in this section."""
+    ours = edges.offered_direction(transceiver)
+    return ours in ("recvonly", "sendrecv"), ours in ("sendonly", "sendrecv")

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import pytest
+from tracks.clock import PublisherClock, SessionClock, TrackClock
+
+
+class Time:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.s = 1000.0
+
+    def __call__(self) -> float:
+        return self.s
+
+
+def clocks() -> tuple[Time, PublisherClock]:
+    time = Time()
+    return time, PublisherClock(SessionClock(time, time))
+
+
+def test_media_time_starts_at_zero_and_follows_pts() -> None:
+    """The first frame is at zero whatever its pts; later ones follow pts, not the jitter of their arrival."""
+    time, publisher = clocks()
+    track = TrackClock(publisher)
+    assert track.media_time(7.0) == 0.0
+    time.s += 0.05
+    assert track.media_time(7.033) == pytest.approx(0.033)
+
+
+def test_a_second_track_is_placed_by_its_arrival_until_a_report_comes() -> None:
+    """Two tracks with pts that both start at zero are joined by when their first frames came."""
+    time, publisher = clocks()
+    video, audio = TrackClock(publisher), TrackClock(publisher, delay_s=0.02)
+    video.media_time(0.0)
+    time.s += 0.5
+    assert audio.media_time(0.0) == pytest.approx(0.48)
+
+
+def test_sender_reports_align_the_tracks_of_one_publisher() -> None:
+    """What the sender captured at one moment of its wall clock has one media time on both tracks."""
+    time, publisher = clocks()
+    video, audio = TrackClock(publisher), TrackClock(publisher)
+    video.media_time(0.0)
+    time.s += 0.3
+    audio.media_time(0.0)
+    video.sender_report(ntp_s=5000.0, seconds=1.0)
+    assert video.media_time(1.0) == pytest.approx(1.0)
+    audio.sender_report(ntp_s=5000.0, seconds=0.9)
+    assert audio.media_time(0.9) == pytest.approx(video.media_time(1.0))
+
+
+def test_a_second_publisher_goes_on_where_the_session_clock_is() -> None:
+    """After a reconnect pts start anew and media time does not."""
+    time, publisher = clocks()
+    TrackClock(publisher).media_time(0.0)
+    time.s += 12.0
+    second = TrackClock(PublisherClock(publisher.session))
+    assert second.media_time(0.0) == pytest.approx(12.0)

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Sequence
+
+import pytest
+from tracks.errors import ModelUnavailable, Overloaded
+from tracks.worker import Worker
+
+
+class Squarer:
+    """An engine that squares integers, in batches, when its gate is open."""
+
+    def __init__(self, max_batch: int = 4) -> None:
+        self.max_batch = max_batch
+        self.gate = threading.Event()
+        self.gate.set()
+        self.entered = threading.Event()
+        self.batches: list[list[int]] = []
+        self.threads: set[int] = set()
+        self.closed = False
+
+    def square(self, items: Sequence[int]) -> list[int]:
+        self.threads.add(threading.get_ident())
+        self.entered.set()
+        self.gate.wait(10)
+        self.batches.append(list(items))
+        return [item * item for item in items]
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def worker_of(engine: Squarer, **options: object) -> Worker[Squarer, int, int]:
+    return Worker("squarer", lambda: engine, Squarer.square, **options)  # type: ignore[arg-type]
+
+
+async def wait_for(event: threading.Event) -> None:
+    assert await asyncio.to_thread(event.wait, 10)
+
+
+async def test_infer_runs_on_the_workers_own_thread() -> None:
+    """An engine is called on one thread, which is not the event loop's."""
+    engine = Squarer()
+    worker = worker_of(engine)
+    assert await asyncio.gather(worker.infer(3), worker.infer(4)) == [9, 16]
+    assert len(engine.threads) == 1
+    assert threading.get_ident() not in engine.threads
+    await worker.close()
+    assert engine.closed
+
+
+async def test_requests_that_wait_share_a_call() -> None:
+    """While the engine is busy requests gather, and the next call takes as many as it may."""
+    engine = Squarer(max_batch=3)
+    engine.gate.clear()
+    worker = worker_of(engine)
+    first = asyncio.create_task(worker.infer(1))
+    await wait_for_start(engine)
+    rest = [asyncio.create_task(worker.infer(n)) for n in (2, 3, 4, 5)]
+    await until(lambda: len(worker) == 4)
+    engine.gate.set()
+    assert await asyncio.gather(first, *rest) == [1, 4, 9, 16, 25]
+    assert engine.batches == [[1], [2, 3, 4], [5]]
+    await worker.close()
+
+
+async def test_only_items_of_one_key_share_a_call() -> None:
+    """Pictures of different sizes are never put into one batch."""
+    engine = Squarer()
+    engine.gate.clear()
+    worker = worker_of(engine, batch_key=lambda item: item % 2)
+    first = asyncio.create_task(worker.infer(1))
+    await wait_for_start(engine)
+    rest = [asyncio.create_task(worker.infer(n)) for n in (2, 3, 4, 5)]
+    await until(lambda: len(worker) == 4)
+    engine.gate.set()
+    await asyncio.gather(first, *rest)
+    assert engine.batches == [[1], [2, 4], [3, 5]]
+    await worker.close()
+
+
+async def test_more_than_the_bound_is_refused_and_counted() -> None:
+    """A request past the bound fails at once with `overloaded`."""
+    engine = Squarer(max_batch=1)
+    engine.gate.clear()
+    worker = worker_of(engine, max_pending=2)
+    tasks = [asyncio.create_task(worker.infer(1))]
+    await wait_for_start(engine)
+    tasks += [asyncio.create_task(worker.infer(n)) for n in (2, 3)]
+    await until(lambda: len(worker) == 2)
+    with pytest.raises(Overloaded):
+        await worker.infer(4)
+    assert worker.refused == 1
+    engine.gate.set()
+    assert await asyncio.gather(*tasks) == [1, 4, 9]
+    await worker.close()
+
+
+async def test_a_request_past_its_deadline_is_not_run() -> None:
+    """Work that nobody wants any more is not done."""
+    engine = Squarer(max_batch=1)
+    engine.gate.clear()
+    worker = worker_of(engine)
+    first = asyncio.create_task(worker.infer(1))
+    await wait_for_start(engine)
+    late = asyncio.create_task(worker.infer(2, timeout_s=0.0))
+    await until(lambda: len(worker) == 1)
+    engine.gate.set()
+    assert await first == 1
+    with pytest.raises(Overloaded):
+        await late
+    assert engine.batches == [[1]]
+    await worker.close()
+
+
+async def test_a_failing_engine_fails_its_callers_and_goes_on() -> None:
+    """An exception of the engine reaches the caller as `model_unavailable`, and the next call is served."""
+    calls = []
+
+    def fail_once(engine: Squarer, items: Sequence[int]) -> list[int]:
+        calls.append(items)
+        if len(calls) == 1:
+            raise RuntimeError("boom")
+        return engine.square(items)
+
+    worker: Worker[Squarer, int, int] = Worker("squarer", Squarer, fail_once)
+    with pytest.raises(ModelUnavailable, match="boom"):
+        await worker.infer(1)
+    assert await worker.infer(2) == 4
+    await worker.close()
+
+
+async def test_an_engine_that_cannot_be_built_says_why_to_everybody() -> None:
+    """`start` raises what went wrong, each time it is called."""
+
+    def build() -> Squarer:
+        raise ModelUnavailable("weights are gone")
+
+    worker: Worker[Squarer, int, int] = Worker("squarer", build, Squarer.square)
+    for _ in range(2):
+        with pytest.raises(ModelUnavailable, match="weights are gone"):
+            await worker.infer(1)
+    assert not worker.ready
+    await worker.close()
+
+
+async def test_close_fails_those_who_wait() -> None:
+    """A closed worker leaves nobody waiting and no thread behind."""
+    engine = Squarer(max_batch=1)
+    engine.gate.clear()
+    worker = worker_of(engine)
+    running = asyncio.create_task(worker.infer(1))
+    await wait_for_start(engine)
+    waiting = asyncio.create_task(worker.infer(2))
+    await until(lambda: len(worker) == 1)
+    closing = asyncio.create_task(worker.close())
+    await asyncio.sleep(0)
+    engine.gate.set()
+    await closing
+    assert await running == 1
+    with pytest.raises(ModelUnavailable):
+        await waiting
+    assert not [thread for thread in threading.enumerate() if thread.name == "worker-squarer"]
+
+
+async def wait_for_start(engine: Squarer) -> None:
+    await wait_for(engine.entered)
+
+
+async def until(condition: object, timeout_s: float = 10) -> None:
+    async with asyncio.timeout(timeout_s):
+        while not condition():  # type: ignore[operator]
+            await asyncio.sleep(0.001)

@@ -1,0 +1,72 @@
+"""From what a track sees to the events that tell of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from .events import DetectedObject, DetectionData, FrameSize, Model
+from .scene import Scene, SceneOptions
+from .vision import Observation
+
+STORE_INTERVAL_S = 1.0
+"""A detection is stored at most this often, besides at every change of the scene."""
+
+
+class EmitData(Protocol):
+    """Makes an event of `data` and sends it on its way."""
+
+    def __call__(self, kind: str, data: Model, media_s: float, *, stored: bool) -> None: ...
+
+
+class VisionReporter:
+    """Turns observations into `detection` and `object` events."""
+
+    def __init__(
+        self, emit: EmitData, source_rtp_time: Callable[[int], int | None], options: SceneOptions | None = None
+    ) -> None:
+        self._emit = emit
+        self._source_rtp_time = source_rtp_time
+        self._options = options or SceneOptions()
+        self._scene: Scene | None = None
+        self._stored_s = float("-inf")
+
+    def observe(self, seen: Observation) -> None:
+        """Tell of one detected frame: always live, stored when the scene changed or a second has passed."""
+        if self._scene is None:
+            self._scene = Scene(seen.labels, self._options)
+        change = self._scene.update(seen.tracked, seen.media_s)
+        data = _detection(seen, self._source_rtp_time(seen.source_ticks))
+        self._emit("detection", data, seen.media_s, stored=False)
+        if change.changed or seen.media_s - self._stored_s >= STORE_INTERVAL_S:
+            self._stored_s = seen.media_s
+            self._emit("detection", data, seen.media_s, stored=True)
+        for happening in change.objects:
+            self._emit("object", happening, seen.media_s, stored=True)
+
+    def end(self, media_s: float) -> None:
+        """The picture is gone: everything in it has left."""
+        if self._scene is not None:
+            for happening in self._scene.end(media_s):
+                self._emit("object", happening, media_s, stored=True)
+
+
+def _detection(seen: Observation, source_rtp_time: int | None) -> DetectionData:
+    tracked = seen.tracked
+    ids = tracked.track_id
+    objects = [
+        DetectedObject(
+            box=tuple(round(float(edge), 1) for edge in tracked.xyxy[i]),  # type: ignore[arg-type]
+            label=seen.labels[tracked.class_id[i]],
+            confidence=round(float(tracked.confidence[i]), 3),
+            track_id=None if ids is None else int(ids[i]),
+        )
+        for i in range(len(tracked))
+    ]
+    return DetectionData(
+        frame=FrameSize(width=seen.width, height=seen.height),
+        inference_ms=round(seen.infer_s * 1000, 2),
+        rtp_time=seen.ticks % 2**32,
+        source_rtp_time=source_rtp_time,
+        objects=objects,
+    )
