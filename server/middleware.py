@@ -1,0 +1,188 @@
+"""What surrounds every request: its id, the Host and Origin checks, the error envelope, headers, a line in the log."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, TypedDict, TypeVar
+
+from aiohttp import hdrs, web
+from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
+
+from tracks.errors import InvalidRequest, UnsupportedMedia
+from tracks.events.envelope import new_id
+
+from .envelope import Failure, PayloadTooLarge, failure_of, invalid
+from .logs import log_context, redact
+from .origin import SECURITY_HEADERS, AccessPolicy, is_preflight
+
+logger = logging.getLogger(__name__)
+
+MAX_JSON_BYTES = 1 << 20
+BODY_TIMEOUT_S = 15.0
+
+REQUEST_ID = web.RequestKey("request_id", str)
+_BEGUN = web.RequestKey("begun", bool)
+
+_SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
+_QUIET = ("/metrics", "/health", "/_next/")
+"""Asked for all the time, or in dozens: their lines are for debugging."""
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+M = TypeVar("M", bound=BaseModel)
+
+
+class RunnerOptions(TypedDict):
+    """Keyword arguments of `web.AppRunner`."""
+
+    keepalive_timeout: float
+    lingering_time: float
+    access_log: None
+
+
+def runner_options(header_timeout_s: float = 15.0) -> RunnerOptions:
+    """Options under which no connection stays open for nothing.
+
+    aiohttp 3.14 has no timeout of its own for headers; its keep-alive timer does the same, as it starts with the
+    connection, is not moved by bytes that arrive, and closes whatever has not completed a request (`web_protocol.py`,
+    `connection_made` and `_process_keepalive`). Its default is over an hour. The body has its limit in `read_json`,
+    and what is left unread of one is waited for during `lingering_time`. aiohttp's access log is replaced by ours.
+    """
+    return {"keepalive_timeout": header_timeout_s, "lingering_time": 5.0, "access_log": None}
+
+
+def add_middlewares(app: web.Application, policy: AccessPolicy) -> None:
+    """Put the middlewares of this module around all routes of the application, outermost first."""
+    app.middlewares.append(_requests)
+    app.middlewares.append(_guard(policy))
+
+    async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+        # A signal, since a middleware comes too late for files, streams and sockets: they send headers in the handler.
+        request[_BEGUN] = True
+        for name, value in SECURITY_HEADERS.items():
+            response.headers.setdefault(name, value)
+        # `Expect:` is answered by aiohttp before any middleware has run.
+        response.headers["X-Request-Id"] = request.get(REQUEST_ID) or _request_id(request)
+        response.headers.update(policy.headers(request))
+        vary = response.headers.get(hdrs.VARY)
+        response.headers[hdrs.VARY] = f"{vary}, Origin" if vary else "Origin"
+
+    app.on_response_prepare.append(add_headers)
+
+
+async def read_json(request: web.Request, model: type[M], max_bytes: int = MAX_JSON_BYTES) -> M:
+    """The body as a validated model.
+
+    Raises UnsupportedMedia when it is not declared as JSON, PayloadTooLarge above `max_bytes` (after decompression),
+    and InvalidRequest, naming the fields, when it is not JSON (RFC 8259: no NaN), breaks the schema or does not arrive.
+    """
+    content_type = request.content_type.lower()
+    if content_type != "application/json" and not content_type.endswith("+json"):
+        raise UnsupportedMedia(f"expected Content-Type application/json, got {content_type[:100]!r}")
+    if (request.charset or "utf-8").lower() not in ("utf-8", "utf8"):
+        raise UnsupportedMedia(f"expected JSON in UTF-8 (RFC 8259), got charset {(request.charset or '')[:40]!r}")
+    body = await _read(request, max_bytes)
+    if not body.strip():
+        raise InvalidRequest("expected a JSON object, got an empty body")
+    try:
+        from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise InvalidRequest(f"the body is not JSON: {error}") from None
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        raise invalid(error, model) from None
+
+
+async def _read(request: web.Request, max_bytes: int) -> bytes:
+    body = bytearray()
+    too_large = PayloadTooLarge(f"the body is larger than {max_bytes} bytes")
+    if (request.content_length or 0) > max_bytes:
+        raise too_large
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            async for chunk in request.content.iter_any():
+                body += chunk
+                if len(body) > max_bytes:
+                    raise too_large
+    except TimeoutError:
+        raise InvalidRequest(f"the body did not arrive within {BODY_TIMEOUT_S:g} s") from None
+    return bytes(body)
+
+
+@web.middleware
+async def _requests(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Names the request, answers its errors in the envelope, and logs it once."""
+    request[REQUEST_ID] = _request_id(request)
+    context = {name: request.match_info.get(name) for name in ("session_id", "source_id") if name in request.match_info}
+    if trace := _TRACEPARENT.fullmatch(request.headers.get("traceparent", "")):
+        context["trace_id"] = trace[1]
+    started_s = time.monotonic()
+    with log_context(request_id=request[REQUEST_ID], **context):
+        try:
+            response = await handler(request)
+        except ConnectionError as error:
+            if request.transport is None or request.transport.is_closing():
+                logger.debug("%s: the client left", _named(request))
+                raise
+            return _fail(request, error, started_s)
+        except web.HTTPException as error:
+            if error.status < 400:  # redirects
+                _log(request, error.status, started_s)
+                raise
+            return _fail(request, error, started_s)
+        except Exception as error:  # the edge of a request: it is logged, and answered
+            return _fail(request, error, started_s)
+        _log(request, response.status, started_s)
+        return response
+
+
+def _fail(request: web.Request, error: Exception, started_s: float) -> web.Response:
+    failure = failure_of(request, error)
+    _log(request, failure.status, started_s, failure, error)
+    if request.get(_BEGUN):
+        # A second answer would land in the middle of the first: end the connection, as aiohttp does for this error.
+        raise ConnectionAbortedError("the answer had already begun") from None
+    return failure.response()
+
+
+def _log(
+    request: web.Request, status: int, started_s: float, failure: Failure | None = None, error: Exception | None = None
+) -> None:
+    took_ms = (time.monotonic() - started_s) * 1e3
+    if failure is not None and failure.internal:
+        logger.error("%s %d in %.1f ms", _named(request), status, took_ms, exc_info=error)
+    elif failure is not None and not request.path.startswith(_QUIET):
+        level = logging.WARNING if status >= 500 else logging.INFO
+        code, message = failure.body["code"], failure.body["message"]
+        logger.log(level, "%s %d in %.1f ms: %s: %s", _named(request), status, took_ms, code, message)
+    else:
+        # Reading is what pages do all the time; changing something is news.
+        quiet = request.method in (hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS) or request.path.startswith(_QUIET)
+        logger.log(logging.DEBUG if quiet else logging.INFO, "%s %d in %.1f ms", _named(request), status, took_ms)
+
+
+def _guard(policy: AccessPolicy) -> Any:
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        policy.check(request)
+        if is_preflight(request) and policy.is_allowed_origin(request):
+            return web.Response(status=204)
+        return await handler(request)
+
+    return guard
+
+
+def _request_id(request: web.Request) -> str:
+    given = request.headers.get("X-Request-Id", "")
+    return given if _SANE_ID.fullmatch(given) else new_id()
+
+
+def _named(request: web.Request) -> str:
+    # The raw path is still percent-encoded: no line break gets into the log.
+    return redact(f"{request.method} {request.rel_url.raw_path_qs}"[:500])
