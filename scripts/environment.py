@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -54,11 +55,12 @@ class Environment:
         pip = [str(self.python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
         pinned = ["-c", "constraints.txt"]
         commands = [[*pip, *pinned, "setuptools"]]
-        index = self._index(steps)
+        index = "" if self._has_torch() else self._index(steps)
         if index:
             commands.append([*pip, *pinned, "--no-deps", "--index-url", index, "torch", "torchvision"])
         project = f".[{','.join(wanted)}]" if wanted else "."
         commands.append([*pip, *pinned, "--no-build-isolation", "-e", project])
+        commands.append([str(self.python), "-m", "scripts.opencv"])
         steps.run("Python packages (the first time takes minutes)", *commands, cwd=self._root)
         self._stamp.write_text(json.dumps({"key": self._key(), "extras": wanted}))
 
@@ -87,6 +89,11 @@ class Environment:
         for name in ("pyproject.toml", "constraints.txt"):
             digest.update((self._root / name).read_bytes())
         return digest.hexdigest()
+
+    def _has_torch(self) -> bool:
+        pin = re.search(r"^torch==(\S+)", (self._root / "constraints.txt").read_text(), re.MULTILINE)
+        assert pin is not None
+        return any(self._folder.glob(f"lib/python*/site-packages/torch-{pin[1]}*.dist-info"))
 
     def _index(self, steps: Steps) -> str:
         """Where torch comes from: an index URL, or "" for pip's own.
