@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from av import VideoFrame
+
 from tracks.frames import PADDING, Letterbox, letterbox
 
 SIZES = [(1280, 720), (640, 480), (720, 1280), (321, 243), (16, 16), (1919, 1079), (50, 1000)]

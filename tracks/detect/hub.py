@@ -1,0 +1,132 @@
+"""Weights fetched by name from ultralytics' releases, kept in the data directory, trusted on first use by their hash."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import os
+import re
+import tempfile
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+from ..errors import ModelUnavailable
+from .options import Report
+from .weights import WeightsRefused, digest
+
+URL = "https://github.com/ultralytics/assets/releases/download/v8.4.0/"
+"""Where ultralytics 8.4 takes its assets from (`utils/downloads.py`)."""
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*\.pt")
+"""A plain file name: no folder, no leading dot, no `..`."""
+SILENCE_S = 5.0
+"""How long the hub may say nothing, while connecting and while sending."""
+TOTAL_S = 180.0
+MAX_BYTES = 512 << 20
+_BLOCK_BYTES = 1 << 18
+_SUMS = "SHA256SUMS"
+
+
+class Hub:
+    """The fetched models in `folder`."""
+
+    def __init__(self, folder: Path, url: str = URL) -> None:
+        self._folder = folder
+        self._url = url
+
+    def fetched(self) -> list[Path]:
+        """Models fetched earlier, newest first."""
+        files = [self._folder / name for name in self._sums() if (self._folder / name).is_file()]
+        return sorted(files, key=lambda file: file.stat().st_mtime, reverse=True)
+
+    def get(self, name: str, report: Report, *, fetch: bool) -> tuple[Path, str]:
+        """The file of that name and the sha256 it must have, fetched first if it is not here and `fetch` allows it.
+
+        Blocking, for at most TOTAL_S. Raises ModelUnavailable when it cannot be had, WeightsRefused when what came is
+        not what came the first time.
+        """
+        if not NAME.fullmatch(name):
+            raise ModelUnavailable(f"{name!r} is no name of the hub, expected one such as 'yolo26n.pt'")
+        path = self._folder / name
+        if not path.is_file():
+            if not fetch:
+                raise ModelUnavailable(f"{name} is not in {self._folder} and the registry does not allow fetching it")
+            report(f"fetching {name} from {urllib.parse.urlsplit(self._url).hostname} (once)")
+            self._fetch(name, path)
+        return path, self._trusted(name, path)
+
+    def _trusted(self, name: str, path: Path) -> str:
+        """The hash of the first use; a file that was put here by hand is first used now."""
+        known = self._sums().get(name)
+        if known is None:
+            known = digest(path)
+            self._remember(name, known)
+        return known
+
+    def _fetch(self, name: str, path: Path) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=self._folder, prefix=".fetching-") as file:
+            try:
+                actual = self._download(self._url + name, Path(file.name))
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                reason = getattr(error, "reason", None) or error
+                raise ModelUnavailable(f"{name} cannot be fetched from {self._url}: {reason}") from error
+            known = self._sums().get(name)
+            if known not in (None, actual):
+                raise WeightsRefused(f"{name} from {self._url} has sha256 {actual}, the first time it was {known}")
+            self._remember(name, actual)
+            os.link(file.name, path)
+
+    def _download(self, url: str, path: Path) -> str:
+        """Stream a URL into a file and return its sha256. Raises OSError, HTTPException or ValueError."""
+        _check_url(url)
+        opener = urllib.request.build_opener(_OnlySafeRedirects())
+        deadline = time.monotonic() + TOTAL_S
+        sha256, size = hashlib.sha256(), 0
+        request = urllib.request.Request(url, headers={"User-Agent": "vedette"})
+        with opener.open(request, timeout=SILENCE_S) as response, path.open("wb") as file:
+            while block := response.read1(_BLOCK_BYTES):
+                size += len(block)
+                if size > MAX_BYTES:
+                    raise ValueError(f"more than {MAX_BYTES} bytes")
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"not done within {TOTAL_S:.0f} s")
+                sha256.update(block)
+                file.write(block)
+            expected = response.headers.get("Content-Length")
+            if expected is not None and int(expected) != size:
+                raise ValueError(f"cut off after {size} of {expected} bytes")
+        return sha256.hexdigest()
+
+    def _sums(self) -> dict[str, str]:
+        """sha256 by file name; lines that are none are left out."""
+        try:
+            lines = (self._folder / _SUMS).read_text("utf-8").splitlines()
+        except FileNotFoundError:
+            return {}
+        found = (re.fullmatch(r"([0-9a-f]{64})  (\S+)", line) for line in lines)
+        return {match[2]: match[1] for match in found if match and NAME.fullmatch(match[2])}
+
+    def _remember(self, name: str, sha256: str) -> None:
+        sums = {**self._sums(), name: sha256}
+        target = self._folder / f".{_SUMS}-{os.getpid()}"
+        target.write_text("".join(f"{value}  {key}\n" for key, value in sorted(sums.items())), "utf-8")
+        target.replace(self._folder / _SUMS)
+
+
+class _OnlySafeRedirects(urllib.request.HTTPRedirectHandler):
+    """GitHub redirects to its storage: followed, but never to plain http or to a file."""
+
+    def redirect_request(self, *args: object, **kwargs: object) -> urllib.request.Request | None:
+        request = super().redirect_request(*args, **kwargs)  # type: ignore[arg-type]
+        if request is not None:
+            _check_url(request.full_url)
+        return request
+
+
+def _check_url(url: str) -> None:
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")):
+        raise ValueError(f"{parts.scheme}://{parts.hostname} is not fetched from, only https")
