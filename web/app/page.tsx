@@ -1,0 +1,5 @@
+import { Console } from "@/components/Console";
+
+export default function Page() {
+  return <Console />;
+}

@@ -1,0 +1,76 @@
+"use client";
+
+import { useEffect, useState } from "react";
+import { createClient } from "@/lib/client";
+import { isActive } from "@/lib/phase";
+import type { Overlay, Profile } from "@/lib/types";
+import styles from "./Console.module.css";
+import { Controls, OVERLAYS, PROFILES } from "./Controls";
+import { Events } from "./Events";
+import { useChoice, useStore } from "./hooks";
+import { Numbers } from "./Numbers";
+import { Rail } from "./Rail";
+import type { Spot } from "./Spotlight";
+import { Stage } from "./Stage";
+import { TopBar } from "./TopBar";
+
+/** The live screen: one camera out, the annotated picture back, events beside it. */
+export function Console() {
+  const [{ session, health }] = useState(createClient);
+  const [profile, setProfile] = useChoice<Profile>("profile", "auto", PROFILES);
+  const [overlay, setOverlay] = useChoice<Overlay>("overlay", "smooth", OVERLAYS);
+  const [notice, setNotice] = useState<string | null>(null);
+  const [spot, setSpot] = useState<Spot | null>(null);
+  const phase = useStore(session.phase);
+  const active = isActive(phase);
+
+  useEffect(() => {
+    void health.ask();
+    const leave = () => session.stop();
+    addEventListener("pagehide", leave);
+    return () => {
+      removeEventListener("pagehide", leave);
+      session.stop();
+      health.stop();
+    };
+  }, [session, health]);
+
+  useEffect(() => {
+    // Which model runs may change with a session, and a failure may mean that the server is gone.
+    if (phase.name === "live" || phase.name === "failed") void health.ask();
+  }, [phase.name, health]);
+
+  const start = () => {
+    setNotice(null);
+    void session.start(profile, overlay);
+  };
+
+  const change = (next: { profile?: Profile; overlay?: Overlay }) => {
+    if (next.profile) setProfile(next.profile);
+    if (next.overlay) setOverlay(next.overlay);
+    setNotice(null);
+    if (!active) return;
+    session.change(next).catch((error: Error) => setNotice(`Not changed yet, it applies at the next start: ${error.message}`));
+  };
+
+  return (
+    <div className={styles.shell}>
+      <Rail />
+      <main className={styles.main}>
+        <TopBar session={session} health={health} />
+        <Stage session={session} health={health} onStart={start} spot={spot} />
+        <Controls
+          profile={profile}
+          overlay={overlay}
+          active={active}
+          notice={notice}
+          onChange={change}
+          onStart={start}
+          onStop={() => session.stop()}
+        />
+        <Numbers session={session} />
+      </main>
+      <Events feed={session.feed} active={active} onSpot={setSpot} />
+    </div>
+  );
+}

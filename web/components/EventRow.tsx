@@ -1,0 +1,75 @@
+"use client";
+
+import { CircleAlert, Clock, LogIn, LogOut, Radio } from "lucide-react";
+import { memo } from "react";
+import type { FeedEvent } from "@/lib/events";
+import { clock, duration } from "@/lib/format";
+import styles from "./EventRow.module.css";
+import type { Spot } from "./Spotlight";
+
+const PHASES = {
+  entered: { Icon: LogIn, tone: "entered" },
+  dwelt: { Icon: Clock, tone: "dwelt" },
+  left: { Icon: LogOut, tone: "left" },
+} as const;
+
+interface Props {
+  event: FeedEvent;
+  onSpot(spot: Spot | null): void;
+}
+
+/** One event: what, which, when. Pointing at an object lights it up in the picture. */
+export const EventRow = memo(function EventRow({ event, onSpot }: Props) {
+  const { Icon, tone, title, note } = describe(event);
+  const spot = event.kind === "object" && event.data.phase !== "left" ? { trackId: event.data.trackId } : null;
+  return (
+    <li
+      className={styles.row}
+      data-tone={tone}
+      onPointerEnter={spot ? () => onSpot(spot) : undefined}
+      onPointerLeave={spot ? () => onSpot(null) : undefined}
+    >
+      <span className={styles.icon}>
+        <Icon size={14} aria-hidden />
+      </span>
+      <p className={styles.title}>{title}</p>
+      <time className={styles.time}>{clock(event.at)}</time>
+      {note && <p className={styles.note}>{note}</p>}
+    </li>
+  );
+});
+
+function describe(event: FeedEvent) {
+  switch (event.kind) {
+    case "object": {
+      const { phase, label, trackId, firstSeen, lastSeen, confidence } = event.data;
+      const stay = duration(lastSeen - firstSeen);
+      const who = (
+        <>
+          <b>{label}</b> <span className={styles.track}>#{trackId}</span>
+        </>
+      );
+      const sure = `${Math.round(confidence * 100)} % sure`;
+      const words = { entered: "entered", dwelt: "is still here", left: "left" }[phase];
+      const note = { entered: sure, dwelt: `for ${stay}`, left: `after ${stay}, at best ${sure}` }[phase];
+      return { ...PHASES[phase], title: <>{who} {words}</>, note };
+    }
+    case "session": {
+      const { state, reason, change } = event.data;
+      return {
+        Icon: Radio,
+        tone: "system",
+        title: change ? "Session changed" : `Session ${state}`,
+        note: [reason, change && changeWords(change)].filter(Boolean).join(" · "),
+      };
+    }
+    case "error":
+      return { Icon: CircleAlert, tone: "error", title: event.data.message, note: event.data.code };
+  }
+}
+
+function changeWords(change: Record<string, unknown>): string {
+  return Object.entries(change)
+    .map(([name, value]) => `${name}: ${typeof value === "object" ? JSON.stringify(value) : String(value)}`)
+    .join(", ");
+}

@@ -1,0 +1,95 @@
+"use client";
+
+import { ArrowUp } from "lucide-react";
+import { useMemo, useRef, useState } from "react";
+import type { FeedEvent } from "@/lib/events";
+import type { Feed } from "@/lib/feed";
+import { whole } from "@/lib/format";
+import { EventRow } from "./EventRow";
+import styles from "./Events.module.css";
+import { useStore } from "./hooks";
+import { Segmented } from "./Segmented";
+import type { Spot } from "./Spotlight";
+
+type Filter = "all" | "objects" | "system";
+
+const FILTERS: readonly { value: Filter; label: string; hint: string }[] = [
+  { value: "all", label: "All", hint: "Everything" },
+  { value: "objects", label: "Objects", hint: "What entered, stayed and left" },
+  { value: "system", label: "System", hint: "The session and its errors" },
+];
+
+function passes(filter: Filter, event: FeedEvent): boolean {
+  return filter === "all" || (event.kind === "object") === (filter === "objects");
+}
+
+interface Props {
+  feed: Feed;
+  active: boolean;
+  onSpot(spot: Spot | null): void;
+}
+
+/** What happened, newest first, under what is in view now. */
+export function Events({ feed, active, onSpot }: Props) {
+  const view = useStore(feed.view);
+  const [filter, setFilter] = useState<Filter>("all");
+  /** The newest row when the reader scrolled away from the top; rows above it are "new". */
+  const [held, setHeld] = useState<FeedEvent | null>(null);
+  const list = useRef<HTMLOListElement>(null);
+  const rows = useMemo(() => view.rows.filter((row) => passes(filter, row)), [view.rows, filter]);
+  const fresh = held ? Math.max(0, rows.indexOf(held)) : 0;
+
+  const onScroll = () => {
+    const away = (list.current?.scrollTop ?? 0) > 24;
+    if (away !== (held !== null)) setHeld(away ? (rows[0] ?? null) : null);
+  };
+
+  return (
+    <aside className={styles.panel} aria-label="Events">
+      <header className={styles.head}>
+        <h2>Events</h2>
+        <span className={styles.count} title="Kept on this page; older ones are on the server">
+          {view.size > 0 && whole(view.size)}
+          {view.forgotten > 0 && `, ${whole(view.forgotten)} older or lost`}
+        </span>
+        <Segmented<Filter> name="events" legend="" value={filter} options={FILTERS} onChange={(value: Filter) => setFilter(value)} />
+      </header>
+      <div className={styles.now}>
+        <h3>Now in view</h3>
+        <ul>
+          {view.chips.map(({ label, count }) => (
+            <li
+              key={label}
+              className={styles.chip}
+              onPointerEnter={() => onSpot({ label })}
+              onPointerLeave={() => onSpot(null)}
+            >
+              <b>{count}</b> {label}
+            </li>
+          ))}
+          {view.chips.length === 0 && <li className={styles.nothing}>{active ? "nothing" : NOT_WATCHING}</li>}
+        </ul>
+      </div>
+      <div className={styles.scroller}>
+        {fresh > 0 && (
+          <button type="button" className={styles.fresh} onClick={() => list.current?.scrollTo({ top: 0, behavior: "smooth" })}>
+            <ArrowUp size={14} aria-hidden /> {fresh} new
+          </button>
+        )}
+        {/* Rows are focusable through the list itself: it scrolls, so it must be reachable by keyboard. */}
+        <ol ref={list} className={styles.rows} onScroll={onScroll} tabIndex={0} aria-label="Event list">
+          {rows.map((row) => (
+            <EventRow key={row.id} event={row} onSpot={onSpot} />
+          ))}
+        </ol>
+        {rows.length === 0 && (
+          <p className={styles.empty}>
+            {active ? "Nothing yet. Whatever enters, stays or leaves appears here." : "Start the camera: whatever enters, stays or leaves appears here."}
+          </p>
+        )}
+      </div>
+    </aside>
+  );
+}
+
+const NOT_WATCHING = "not watching";

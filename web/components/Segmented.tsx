@@ -1,0 +1,32 @@
+import styles from "./Segmented.module.css";
+
+interface Props<T extends string> {
+  name: string;
+  legend: string;
+  value: T;
+  options: readonly { value: T; label: string; hint: string }[];
+  onChange(value: T): void;
+}
+
+/** One of a few, side by side: native radio buttons, so arrow keys and forms behave as everywhere. */
+export function Segmented<T extends string>({ name, legend, value, options, onChange }: Props<T>) {
+  return (
+    <fieldset className={styles.set}>
+      <legend className={styles.legend}>{legend}</legend>
+      <div className={styles.track}>
+        {options.map((option) => (
+          <label key={option.value} className={styles.option} title={option.hint}>
+            <input
+              type="radio"
+              name={name}
+              value={option.value}
+              checked={option.value === value}
+              onChange={() => onChange(option.value)}
+            />
+            <span>{option.label}</span>
+          </label>
+        ))}
+      </div>
+    </fieldset>
+  );
+}

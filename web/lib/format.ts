@@ -1,0 +1,41 @@
+/** Numbers and times as the page writes them. */
+
+export const NONE = "–";
+
+export function fps(value: number | null | undefined): string {
+  return value === null || value === undefined ? NONE : value.toFixed(1);
+}
+
+export function whole(value: number | null | undefined): string {
+  return value === null || value === undefined ? NONE : Math.round(value).toLocaleString("en");
+}
+
+/** 7 -> "7 s", 83 -> "1:23", 3723 -> "1:02:03". */
+export function duration(seconds: number): string {
+  const total = Math.max(0, Math.floor(seconds));
+  if (total < 60) return `${total} s`;
+  const two = (value: number) => String(value).padStart(2, "0");
+  const h = Math.floor(total / 3600);
+  const m = Math.floor(total / 60) % 60;
+  return h ? `${h}:${two(m)}:${two(total % 60)}` : `${m}:${two(total % 60)}`;
+}
+
+const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+
+/** Unix seconds as the viewer's own wall clock. */
+export function clock(at: number): string {
+  return CLOCK.format(at * 1_000);
+}
+
+export function sum(values: Readonly<Record<string, number>>): number {
+  return Object.values(values).reduce((total, value) => total + value, 0);
+}
+
+/** "detector 10, page 2": the non-zero entries, largest first. */
+export function breakdown(values: Readonly<Record<string, number>>): string {
+  return Object.entries(values)
+    .filter(([, value]) => value > 0)
+    .sort(([, a], [, b]) => b - a)
+    .map(([name, value]) => `${name} ${whole(value)}`)
+    .join(", ");
+}

@@ -1,0 +1,95 @@
+import { rtpAdd } from "./rtp";
+
+const SENT_FRAMES = 900;
+const WINDOW_MS = 3_000;
+const TREND_POINTS = 60;
+/** Above this a match is a wrapped or reused timestamp, not a picture on its way. */
+const PLAUSIBLE_MS = 30_000;
+
+export interface Latency {
+  p50: number;
+  p95: number;
+  samples: number;
+}
+
+/**
+ * Page-to-page latency: from the moment a frame left this page's encoder's input to the moment its returned picture is due on screen.
+ * The lens, the camera's own delay and the monitor are not in it. Times are milliseconds since the Unix epoch.
+ *
+ * A returned picture's timestamp less `rtpOrigin` is its time on the session clock; a detection tells how far that is
+ * from the publisher's own RTP time; and a worker logged when the frame with that RTP time was sent.
+ */
+export class Meter {
+  /** False where the browser cannot show outgoing RTP times: then nothing is measured and nothing is invented. */
+  supported = true;
+
+  private readonly sentAt = new Map<number, number>();
+  private readonly readings: { at: number; ms: number }[] = [];
+  private origin: number | null = null;
+  private toSource: number | null = null;
+  private trend: number[] = [];
+
+  /** A frame with this RTP time left the page. */
+  sent(rtp: number, at: number): void {
+    this.sentAt.set(rtp, at);
+    if (this.sentAt.size > SENT_FRAMES) {
+      for (const oldest of this.sentAt.keys()) {
+        this.sentAt.delete(oldest);
+        break;
+      }
+    }
+  }
+
+  /** The returned track's RTP time of session time zero, from `attached`. */
+  setOrigin(origin: number): void {
+    this.origin = origin;
+    this.toSource = null;
+  }
+
+  /** One detection: it knows the same frame on both clocks. */
+  relate(rtpTime: number, sourceRtpTime: number): void {
+    this.toSource = rtpAdd(sourceRtpTime, -rtpTime);
+  }
+
+  /** The picture with this RTP timestamp is due on screen at `at`; its latency, or null when it cannot be told. */
+  shown(rtpTimestamp: number, at: number): number | null {
+    if (this.origin === null || this.toSource === null) return null;
+    const sentAt = this.sentAt.get(rtpAdd(rtpAdd(rtpTimestamp, -this.origin), this.toSource));
+    if (sentAt === undefined) return null;
+    const ms = at - sentAt;
+    if (ms < 0 || ms > PLAUSIBLE_MS) return null;
+    this.readings.push({ at, ms });
+    this.forget(at);
+    return ms;
+  }
+
+  /** Percentiles of the last three seconds, or null without a reading in them. */
+  latency(now: number): Latency | null {
+    this.forget(now);
+    if (this.readings.length === 0) return null;
+    const sorted = this.readings.map((reading) => reading.ms).sort((a, b) => a - b);
+    const at = (q: number) => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] as number;
+    return { p50: at(0.5), p95: at(0.95), samples: sorted.length };
+  }
+
+  /** Add the present median to the trend; call at a steady rate. The trend is a new array each time, oldest first. */
+  tick(now: number): readonly number[] {
+    const latency = this.latency(now);
+    if (latency) this.trend = [...this.trend.slice(1 - TREND_POINTS), latency.p50];
+    return this.trend;
+  }
+
+  /** A new peer connection: other timestamps on both ways. */
+  restart(): void {
+    this.sentAt.clear();
+    this.readings.length = 0;
+    this.origin = null;
+    this.toSource = null;
+  }
+
+  private forget(now: number): void {
+    let old = 0;
+    while (old < this.readings.length && (this.readings[old] as { at: number }).at < now - WINDOW_MS) old += 1;
+    if (old) this.readings.splice(0, old);
+  }
+}

@@ -1,0 +1,119 @@
+/** What crosses the wire. Mirrors the server's event models; times are seconds, JSON is camelCase. */
+
+export type Profile = "auto" | "fast" | "accurate" | "cpu-only";
+export type Overlay = "smooth" | "exact";
+export type ServerState = "connecting" | "live" | "stalled" | "reconnecting" | "paused" | "ended" | "failed";
+
+/** x1, y1, x2, y2 in pixels of the source frame. */
+export type Box = readonly [number, number, number, number];
+
+export interface DetectedObject {
+  box: Box;
+  label: string;
+  confidence: number;
+  trackId?: number | null;
+}
+
+export interface DetectionData {
+  frame: { width: number; height: number };
+  inferenceMs: number;
+  /** 90 kHz ticks of the session's video clock. */
+  rtpTime?: number | null;
+  /** The publisher's own RTP timestamp of the same frame. */
+  sourceRtpTime?: number | null;
+  objects: DetectedObject[];
+}
+
+export interface ObjectData {
+  phase: "entered" | "dwelt" | "left";
+  trackId: number;
+  label: string;
+  /** Seconds on the session clock. */
+  firstSeen: number;
+  lastSeen: number;
+  box: Box;
+  confidence: number;
+}
+
+export interface MetricData {
+  fpsIn: number;
+  fpsDetected: number;
+  fpsOut: number;
+  latencyMs: Record<string, { p50: number; p95: number }>;
+  queues: Record<string, number>;
+  drops: Record<string, number>;
+  cpuPercent: number;
+  memoryBytes: number;
+  loopLagMs: number;
+}
+
+export interface SessionData {
+  state: ServerState;
+  reason?: string | null;
+  change?: Record<string, unknown> | null;
+}
+
+export interface ErrorBody {
+  code: string;
+  message: string;
+  details?: Record<string, unknown> | null;
+}
+
+interface Envelope<K extends string, D> {
+  v: 1;
+  id: string;
+  /** Position among the session's stored events; null for live-only ones. */
+  seq: number | null;
+  kind: K;
+  sessionId: string;
+  sourceId: string;
+  /** Unix seconds. */
+  at: number;
+  mediaTime: number | null;
+  data: D;
+}
+
+export type VedetteEvent =
+  | Envelope<"detection", DetectionData>
+  | Envelope<"object", ObjectData>
+  | Envelope<"metric", MetricData>
+  | Envelope<"session", SessionData>
+  | Envelope<"error", ErrorBody>;
+
+export type Control =
+  | { type: "attached"; sessionId: string; role: string; state: ServerState; seq: number; rtpOrigin?: Record<string, number> }
+  | { type: "reply"; id?: string; ok: boolean; result?: unknown; error?: ErrorBody }
+  | { type: "pong"; id?: string; at: number }
+  | { type: "dropped"; what: string; count: number }
+  | { type: "gap"; from: number; to: number }
+  | { type: "error"; id?: string; error: ErrorBody; fatal: boolean };
+
+export interface DetectorInfo {
+  name: string;
+  runtime: string;
+  device: string;
+  precision: string;
+  reason: string;
+  /** True when a model that was asked for could not be had. */
+  fallback: boolean;
+}
+
+const KINDS = new Set(["detection", "object", "metric", "session", "error"]);
+
+/** A data channel's text as an event or a control message; null for what this page does not know. */
+export function parseMessage(text: unknown): VedetteEvent | Control | null {
+  if (typeof text !== "string") return null;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  if (typeof value !== "object" || value === null) return null;
+  if ("kind" in value) {
+    const event = value as VedetteEvent & { data: { truncated?: boolean } };
+    // A truncated event carries no fields of its kind: nothing on this page could read it.
+    return KINDS.has(event.kind) && event.data && !event.data.truncated ? event : null;
+  }
+  return "type" in value && typeof value.type === "string" ? (value as Control) : null;
+}
