@@ -145,9 +145,9 @@ async def _requests(request: web.Request, handler: Handler) -> web.StreamRespons
 def _fail(request: web.Request, error: Exception, started_s: float) -> web.Response:
     failure = failure_of(request, error)
     _log(request, failure.status, started_s, failure, error)
-    if request.get(_BEGUN):
-        # A second answer would land in the middle of the first: end the connection, as aiohttp does for this error.
-        raise ConnectionAbortedError("the answer had already begun") from None
+    if request.get(_BEGUN) and request.transport is not None:
+        # This answer would land in the middle of the one that had begun: what was sent goes out, and nothing after it.
+        request.transport.close()
     return failure.response()
 
 
