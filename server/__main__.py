@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from aiohttp import web
+
 from tracks.detect import DetectorInfo
 from tracks.errors import VedetteError
 from tracks.types import Detections

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,6 +14,7 @@ from pathlib import Path
 from aiohttp import web
 from aiortc import RTCIceServer
 from av import VideoFrame
+
 from signaling.peer import PeerOptions
 from tracks.bus import EventBus
 from tracks.detect import DetectorInfo
@@ -183,7 +184,5 @@ async def _round_trip(database: Database) -> None:
 
 async def _cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
-    try:
+    with suppress(asyncio.CancelledError, VedetteError):
         await task
-    except (asyncio.CancelledError, VedetteError):
-        pass

@@ -42,5 +42,5 @@ class SessionNumbers:
             drops=dict(stats.drops),
             cpu_percent=self._process.cpu_percent,
             memory_bytes=self._process.memory_bytes,
-            loop_lag_ms=round(self._lag.read().p99_ms, 1),
+            loop_lag_ms=round(self._lag.p99_ms, 1),
         )

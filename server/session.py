@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiortc import MediaStreamTrack, RTCRtpReceiver
+from aiortc.mediastreams import VIDEO_CLOCK_RATE
+
 from signaling.peer import Peer
 from tracks import edges
 from tracks.bus import Emit, EventBus, Subscription
-from tracks.clock import PublisherClock, SessionClock, TrackClock
+from tracks.clock import PublisherClock, SessionClock, TrackClock, unwrap
 from tracks.errors import InvalidRequest, VedetteError
 from tracks.events import ErrorData, Event, MetricData, Model, SessionData, SessionState
 from tracks.events.envelope import new_id
@@ -73,6 +75,7 @@ class LiveSession:
         self._orphaned_s = time.monotonic()
         self._last_frames = 0
         self._last_frame_s = 0.0
+        self._numbers: MetricData | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._watcher: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
@@ -109,6 +112,10 @@ class LiveSession:
         """Stored events with a seq above `after`."""
         return await self._parts.history(self.row.id, after, limit)
 
+    def latest_numbers(self) -> dict[str, Any]:
+        """The numbers of the last second, as in `metric` events; empty during the first."""
+        return {} if self._numbers is None else self._numbers.wire()
+
     def annotated(self) -> MediaStreamTrack:
         """A new track with the annotated picture."""
         return self._relay.subscribe()
@@ -119,11 +126,12 @@ class LiveSession:
             self._publisher.close_soon("another publisher took over")
         self._publisher = peer
         self._receiver = receiver
-        publisher_clock = PublisherClock(self._clock)
-        clock = TrackClock(publisher_clock)
+        clock = TrackClock(PublisherClock(self._clock))
 
-        def report(ntp_s: float, seconds: float) -> None:
-            clock.sender_report(ntp_s, seconds)
+        def report(sender_s: float, rtp_timestamp: int) -> None:
+            origin = edges.source_rtp_time(receiver, 0)
+            if origin is not None:
+                clock.sender_report(sender_s, unwrap(rtp_timestamp, origin, VIDEO_CLOCK_RATE, clock.latest_s))
 
         edges.on_sender_report(receiver, report)
         self._vision.attach(track, clock)
@@ -180,10 +188,11 @@ class LiveSession:
         while True:
             await asyncio.sleep(TICK_S)
             self._look_at_frames()
-            self._emit(
-                "metric", self._parts.numbers(self.stats), self._clock.now(), stored=ticks % STORE_METRIC_TICKS == 0
-            )
+            self._numbers = self._parts.numbers(self.stats)
+            self._emit("metric", self._numbers, self._clock.now(), stored=False)
             ticks += 1
+            if ticks % STORE_METRIC_TICKS == 0:
+                self._emit("metric", self._numbers, self._clock.now(), stored=True)
             if self._publisher is None and time.monotonic() - self._orphaned_s > self._parts.linger_s:
                 self.end_soon(f"no publisher for {self._parts.linger_s:g} s")
                 return

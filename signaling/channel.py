@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from aiortc import InvalidStateError, RTCDataChannel
+
 from tracks.bus import Subscription
 from tracks.errors import InvalidRequest, RateLimited, VedetteError
 from tracks.stats import Stats
@@ -87,6 +88,7 @@ class EventChannels:
         self._stored_order = asyncio.Lock()
         self._last_seq = 0
         self._replayed = False
+        self._resume_after: int | None = None
         self._bucket = TokenBucket(rate=20, burst=50)
         self._bad: deque[float] = deque(maxlen=MAX_BAD_MESSAGES)
         self._dropped_told = 0
@@ -138,6 +140,7 @@ class EventChannels:
     async def _send_stored(self, subscription: Subscription) -> None:
         async for event in subscription:
             async with self._stored_order:
+                await self._catch_up()
                 await self._send_in_order(event.wire())
 
     async def _send_in_order(self, event: dict[str, Any]) -> None:
@@ -187,10 +190,12 @@ class EventChannels:
             case Ping():
                 self._say({"type": "pong", "at": time.time(), **({"id": message.id} if message.id else {})})
             case Attach() if self._replayed:
-                self._say(messages.error_message(InvalidRequest("attach was sent before, it may be sent once"), id=message.id))
+                error = InvalidRequest("attach was sent before, it may be sent once")
+                self._say(messages.error_message(error, id=message.id))
             case Attach():
                 self._replayed = True
-                self._spawn(self._replay(message.after))
+                self._resume_after = message.after
+                self._spawn(self._replay())
             case Command():
                 self._spawn(self._command(message))
 
@@ -204,12 +209,19 @@ class EventChannels:
         if fatal and self._events is not None:
             self._events.close()
 
-    async def _replay(self, after: int) -> None:
+    async def _replay(self) -> None:
         async with self._stored_order:
-            self._last_seq = min(self._last_seq, after)
-            while page := await self._feed.history(self._last_seq, REPLAY_PAGE):
-                for event in page:
-                    await self._send_in_order(event)
+            await self._catch_up()
+
+    async def _catch_up(self) -> None:
+        """Send what the peer said it has missed, if it did, before anything newer. Call with `_stored_order` held."""
+        if self._resume_after is None:
+            return
+        self._last_seq = min(self._last_seq, self._resume_after)
+        self._resume_after = None
+        while page := await self._feed.history(self._last_seq, REPLAY_PAGE):
+            for event in page:
+                await self._send_in_order(event)
 
     async def _command(self, command: Command) -> None:
         try:

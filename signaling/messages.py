@@ -6,6 +6,7 @@ import json
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
+
 from tracks.errors import InvalidRequest, VedetteError
 from tracks.events import Model
 

@@ -1,4 +1,4 @@
-"""One WebRTC peer of a session: negotiated from an offer, watched while it lives, and closed in a way that always ends."""
+"""One WebRTC peer of a session: negotiated from an offer, watched while it lives, closed in a way that always ends."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from aiortc import (
     RTCRtpReceiver,
     RTCRtpTransceiver,
 )
+
 from tracks import edges
 from tracks.errors import Conflict, Overloaded
 from tracks.stats import Stats
@@ -71,6 +72,7 @@ class Peer:
         self._deadline: asyncio.TimerHandle | None = None
         self._closing: asyncio.Task[None] | None = None
         self._candidates = 0
+        self._transport_mid = ""
         self._pc.on("connectionstatechange", self._connection_changed)
         self._pc.on("datachannel", self._channels.accept)
 
@@ -83,6 +85,7 @@ class Peer:
             offer = validate_offer(sdp, type)
             await apply_offer(self._pc, offer)
             self._candidates = offer.candidates
+            self._transport_mid = offer.transport_mid
             publishing = self._configure_media()
             edges.guard_datagrams(self._pc, self._host.stats)
             edges.restrict_gathering(self._pc, self._options.hosts)
@@ -97,15 +100,16 @@ class Peer:
             self._host.published(self, publishing.track, publishing)
         return str(self._pc.localDescription.sdp)
 
-    async def add_candidates(self, candidates: Sequence[RTCIceCandidate | None]) -> None:
-        """Trickled candidates; None ends them. Raises Overloaded past the cap, Conflict once the peer is closed."""
+    async def add_candidates(self, candidates: Sequence[RTCIceCandidate]) -> None:
+        """Trickled candidates. Raises Overloaded past the cap, Conflict once the peer is closed."""
         if self._closing is not None:
             raise Conflict(f"peer {self.id} is closed")
         for candidate in candidates:
-            if candidate is not None:
-                self._candidates += 1
-                if self._candidates > MAX_CANDIDATES:
-                    raise Overloaded(f"more than {MAX_CANDIDATES} candidates")
+            self._candidates += 1
+            if self._candidates > MAX_CANDIDATES:
+                raise Overloaded(f"more than {MAX_CANDIDATES} candidates")
+            # All sections share one transport, whichever the candidate names (RFC 8843, 7.1.3).
+            candidate.sdpMid, candidate.sdpMLineIndex = self._transport_mid, None
             await self._pc.addIceCandidate(candidate)
 
     def close_soon(self, reason: str) -> asyncio.Task[None]:

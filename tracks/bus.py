@@ -1,4 +1,4 @@
-"""The event bus: joins whoever makes events with whoever wants them. Every subscription is bounded and counts its drops."""
+"""The event bus: joins those who make events with those who want them. Subscriptions are bounded and count drops."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class EventBus:
         stored: bool | None = None,
         capacity: int = 1000,
     ) -> Subscription:
-        """Events of one session (or of all), of the given kinds (or of all), stored or live only (or both), from now on."""
+        """Events of one session (or all), of the given kinds (or all), stored or live only (or both), from now on."""
 
         def matches(event: Event) -> bool:
             return (

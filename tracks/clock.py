@@ -1,8 +1,8 @@
 """The session clock: one for audio and video, so that what was said can be joined with what was seen.
 
-aiortc starts every track's pts at zero, so pts alone cannot join two tracks. Until a sender report (RFC 3550, section 6.4.1)
-has come, a track is placed by the arrival of its frames; from then on by the sender's own wall clock, which is the same for
-all its tracks.
+aiortc starts every track's pts at zero, so pts alone cannot join two tracks. Until a sender report (RFC 3550, section
+6.4.1) has come, a track is placed by the arrival of its frames; from then on by the sender's own wall clock, which is
+the same for all its tracks.
 """
 
 from __future__ import annotations
@@ -51,9 +51,12 @@ class TrackClock:
         self._publisher = publisher
         self._delay_s = delay_s
         self._anchor_s: float | None = None
+        self.latest_s = 0.0
+        """pts of the newest frame."""
 
     def media_time(self, seconds: float) -> float:
         """Media time of a frame whose pts is `seconds`, to be asked as the frame arrives."""
+        self.latest_s = seconds
         if self._anchor_s is None:
             self._publisher.session.start()
             self._anchor_s = self._publisher.session.now() - self._delay_s - seconds
@@ -70,3 +73,10 @@ class TrackClock:
         if self._publisher.ntp_offset_s is None:
             self._publisher.ntp_offset_s = self._anchor_s + seconds - ntp_s
         self._anchor_s = ntp_s + self._publisher.ntp_offset_s - seconds
+
+
+def unwrap(rtp_timestamp: int, origin: int, clock_rate: int, near_s: float) -> float:
+    """pts in seconds of a 32-bit RTP timestamp, `origin` being that of pts 0: of its wraps, the nearest to `near_s`."""
+    near = round(near_s * clock_rate)
+    ahead = (rtp_timestamp - origin - near + 2**31) % 2**32 - 2**31
+    return (near + ahead) / clock_rate

@@ -29,7 +29,7 @@ def planes(frame: VideoFrame) -> Planes:
         raise ValueError(f"expected a yuv420p frame, got {frame.format.name}")
     views = []
     for plane in frame.planes:
-        rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
         views.append(rows[:, : plane.width])
     return Planes(*views)
 

@@ -56,6 +56,7 @@ class Relay:
         try:
             while True:
                 frame = await self._source.recv()
+                assert isinstance(frame, Frame)
                 self._stats.frames_out += 1
                 for viewer in tuple(self._viewers):
                     viewer.offer(frame)

@@ -1,7 +1,7 @@
 """`VisionTrack`: video in, annotated video out, with what was seen reported beside it.
 
-Three things happen at their own pace: frames are read as they come, the newest one is detected when the detector is free,
-and annotated frames are handed out. Nothing here waits for the detector except, in `exact` mode, the picture itself.
+Three things happen at their own pace: frames are read as they come, the newest one is detected when the detector is
+free, and annotated frames are handed out. Nothing waits for the detector except, in `exact` mode, the picture itself.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class VisionOptions:
     """How a session watches; may be replaced while it runs and takes effect at the next frame."""
 
     overlay: Overlay = "smooth"
-    """`exact`: every returned frame carries its own detections. `smooth`: every frame is returned, with the newest boxes
-    moved to the frame's time."""
+    """`exact`: every returned frame carries its own detections. `smooth`: every frame is returned, with the newest
+    boxes moved to the frame's time."""
     confidence: float = 0.25
     """Boxes below this are neither shown nor reported."""
     classes: frozenset[str] | None = None
@@ -96,9 +96,10 @@ class _Incoming:
 class VisionTrack(MediaStreamTrack):
     """The annotated track of one session.
 
-    `source` may be replaced by `attach` when a publisher returns; pts then go on from where they were. With `on_source_ended`
-    the track outlives its source and tells so, else it ends with it. `observe` is called on the event loop with every detected frame,
-    `on_shown` with the boxes drawn on every returned frame, `on_error` once for each way of failing in a row.
+    `attach` gives it a source, and another when a publisher returns; pts then go on from where they were. With
+    `on_source_ended` the track outlives its source and tells so, else it ends with it. `observe` is called on the event
+    loop with every detected frame, `on_shown` with the source pts (90 kHz) and the boxes drawn of every returned frame,
+    `on_error` once for each way of failing in a row.
     """
 
     kind = "video"
@@ -148,7 +149,7 @@ class VisionTrack(MediaStreamTrack):
             self._watcher = asyncio.create_task(self._watch(), name="vision-watch")
 
     async def recv(self) -> VideoFrame:
-        """The next annotated frame, with the pts of its source frame. Raises MediaStreamError when the track has ended."""
+        """The next annotated frame, with its source frame's pts. Raises MediaStreamError when the track has ended."""
         while not self._output:
             if self.readyState != "live":
                 raise MediaStreamError
@@ -177,7 +178,7 @@ class VisionTrack(MediaStreamTrack):
         try:
             while True:
                 frame = await source.recv()
-                if not isinstance(frame, VideoFrame) or frame.pts is None:
+                if not isinstance(frame, VideoFrame) or frame.pts is None or frame.time_base is None:
                     continue
                 arrived_s = time.monotonic()
                 source_ticks = _ticks(frame)
@@ -317,6 +318,7 @@ class VisionTrack(MediaStreamTrack):
 def _ticks(frame: VideoFrame) -> int:
     """pts in 90 kHz ticks."""
     assert frame.pts is not None
+    assert frame.time_base is not None
     if frame.time_base == VIDEO_TIME_BASE:
         return frame.pts
     return round(frame.pts * frame.time_base * VIDEO_CLOCK_RATE)

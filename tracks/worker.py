@@ -62,9 +62,9 @@ class _Request(Generic[X, Y]):
 class Worker(Generic[E, X, Y]):
     """Runs `call(engine, items)` on one thread.
 
-    `build` makes the engine, on that thread. `call` takes up to `engine.max_batch` items that share `batch_key(item)` and
-    returns one result each; neither is ever run on the event loop. At most `max_pending` requests wait: more are refused
-    with `Overloaded` and counted.
+    `build` makes the engine, on that thread. `call` takes up to `engine.max_batch` items that share `batch_key(item)`
+    and returns one result each; neither is ever run on the event loop. At most `max_pending` requests wait: more are
+    refused with `Overloaded` and counted.
     """
 
     def __init__(
@@ -118,7 +118,8 @@ class Worker(Generic[E, X, Y]):
     async def infer(self, item: X, *, timeout_s: float | None = None) -> Y:
         """Result of the engine for one item.
 
-        Raises Overloaded when too many wait or `timeout_s` passes before its turn, ModelUnavailable when the engine fails.
+        Raises Overloaded when too many wait or `timeout_s` passes before its turn, ModelUnavailable when the engine
+        fails.
         """
         await self.start()
         loop = asyncio.get_running_loop()

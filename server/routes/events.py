@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aiohttp import web
+
 from tracks.errors import InvalidRequest
 from tracks.events import KINDS
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 from pydantic import Field
+
 from signaling.ice import parse_candidate
 from signaling.peer import Peer
 from tracks.errors import NotFound
@@ -36,7 +37,8 @@ class Trickle(Model):
 
     candidates: list[Candidate] = Field(default=[], max_length=MAX_CANDIDATES_A_PATCH)
     end: bool = False
-    """No more candidates will come."""
+    """No more candidates will come. Taken note of, nothing more: peers behind names that we cannot resolve are still
+    found by the checks that they send, and those that never connect are closed by a timer."""
 
 
 def add_routes(app: web.Application, live: LiveSessions) -> None:
@@ -55,8 +57,6 @@ def add_routes(app: web.Application, live: LiveSessions) -> None:
         peer = find(request)
         parsed = [parse_candidate(each.candidate, each.sdp_mid, each.sdp_m_line_index) for each in body.candidates]
         await peer.add_candidates([candidate for candidate in parsed if candidate is not None])
-        if body.end:
-            await peer.end_candidates()
         return web.Response(status=204)
 
     async def remove(request: web.Request) -> web.Response:

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from aiohttp import web
+
 from tracks.errors import InvalidRequest
 
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from aiohttp import web
 from pydantic import Field
+
 from tracks.events import Model
 
 from ..middleware import read_json

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from tracks.clock import PublisherClock, SessionClock, TrackClock
+
+from tracks.clock import PublisherClock, SessionClock, TrackClock, unwrap
 
 
 class Time:
@@ -57,3 +58,11 @@ def test_a_second_publisher_goes_on_where_the_session_clock_is() -> None:
     time.s += 12.0
     second = TrackClock(PublisherClock(publisher.session))
     assert second.media_time(0.0) == pytest.approx(12.0)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1.5, 40_000.0, 100_000.0])
+def test_rtp_timestamps_are_unwrapped(seconds: float) -> None:
+    """A 32-bit timestamp of a 90 kHz clock wraps every 13 hours; the nearest time to the newest frame is meant."""
+    origin = 4_000_000_000
+    timestamp = (origin + round(seconds * 90_000)) % 2**32
+    assert unwrap(timestamp, origin, 90_000, seconds + 3.0) == pytest.approx(seconds)

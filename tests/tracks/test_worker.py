@@ -5,6 +5,8 @@ import threading
 from collections.abc import Sequence
 
 import pytest
+
+from tests.waiting import until
 from tracks.errors import ModelUnavailable, Overloaded
 from tracks.worker import Worker
 
@@ -167,9 +169,3 @@ async def test_close_fails_those_who_wait() -> None:
 
 async def wait_for_start(engine: Squarer) -> None:
     await wait_for(engine.entered)
-
-
-async def until(condition: object, timeout_s: float = 10) -> None:
-    async with asyncio.timeout(timeout_s):
-        while not condition():  # type: ignore[operator]
-            await asyncio.sleep(0.001)
