@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession
+from playwright.async_api import Page, async_playwright
+
+CONSOLE = Path(__file__).resolve().parents[2] / "web/out/index.html"
+FIRST_FRAME_MS = 1500
+"""From the click to the first annotated frame."""
+
+FIRST_FRAME = """
+() => new Promise((resolve) => {
+  const look = () => {
+    const video = [...document.querySelectorAll('video')].find((each) => each.videoWidth > 0 && each.currentTime > 0);
+    if (video) resolve(performance.now()); else requestAnimationFrame(look);
+  };
+  look();
+})
+"""
+
+
+@pytest.fixture
+async def page(chromium: str, camera_file: Path) -> AsyncIterator[Page]:
+    """A page in a headless Chromium whose camera shows people."""
+    if not CONSOLE.is_file():
+        pytest.skip("the console is not built (`make test` builds it where Node 20 is)")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=chromium,
+            args=[
+                "--headless=new",
+                "--no-sandbox",
+                "--use-fake-ui-for-media-stream",
+                "--use-fake-device-for-media-stream",
+                f"--use-file-for-fake-video-capture={camera_file}",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+                "--disable-gpu",
+            ],
+        )
+        page = await browser.new_page(viewport={"width": 1280, "height": 800})
+        yield page
+        await browser.close()
+
+
+async def events_of(http: ClientSession, url: str, **query: str) -> list[dict[str, Any]]:
+    sessions = (await (await http.get(f"{url}/sessions")).json())["sessions"]
+    response = await http.get(f"{url}/sessions/{sessions[-1]['sessionId']}/events", params=query)
+    events: list[dict[str, Any]] = (await response.json())["events"]
+    return events
+
+
+@pytest.mark.parametrize("weights", ["bundled", "shared"])
+async def test_a_browsers_camera_comes_back_annotated(
+    start_server: Any, page: Page, request: pytest.FixtureRequest, weights: str, tmp_path: Path
+) -> None:
+    """One click: the camera's picture returns with boxes on people, and events beside it."""
+    settings = {}
+    if weights == "shared":
+        folder: Path = request.getfixturevalue("shared")
+        settings["VEDETTE_DETECTOR"] = str(folder / "models/yolov8n_int8_openvino_model")
+    server = await start_server(**settings)
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    await page.goto(server.url)
+    start = page.get_by_role("button", name="Start", exact=False).first
+    await start.wait_for()
+    clicked_ms = await page.evaluate("performance.now()")
+    await start.click()
+    first_frame_ms = await page.evaluate(FIRST_FRAME) - clicked_ms
+
+    async with ClientSession() as http:
+        async with asyncio.timeout(20):
+            while not (entered := await events_of(http, server.url, kind="object")):
+                await asyncio.sleep(0.1)
+        assert entered[0]["data"]["label"] == "person"
+        assert entered[0]["data"]["phase"] == "entered"
+        detections = await events_of(http, server.url, kind="detection")
+        sizes = {json.dumps(event["data"]["frame"]) for event in detections}
+        people = [seen for event in detections for seen in event["data"]["objects"] if seen["label"] == "person"]
+        assert people
+        assert all(0 <= seen["box"][0] < seen["box"][2] <= 1280 for seen in people), sizes
+        states = [event["data"]["state"] for event in await events_of(http, server.url, kind="session")]
+        assert states[:2] == ["connecting", "live"]
+
+        # The picture plays on: a second later many more frames have been decoded.
+        frames = "() => document.querySelector('video').getVideoPlaybackQuality().totalVideoFrames"
+        before = await page.evaluate(frames)
+        await page.wait_for_function(f"({frames})() > {before} + 15", timeout=5000)
+        await page.screenshot(path=tmp_path / f"{weights}.png")
+
+        await page.get_by_role("button", name="Stop", exact=False).first.click()
+        async with asyncio.timeout(10):
+            while (await (await http.get(f"{server.url}/sessions")).json())["sessions"][-1]["state"] != "ended":
+                await asyncio.sleep(0.05)
+    assert not problems
+    assert first_frame_ms <= FIRST_FRAME_MS, f"first frame {first_frame_ms:.0f} ms after the click"

@@ -1,0 +1,13 @@
+"""Waiting for what other tasks and threads bring about."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+
+async def until(condition: Callable[[], object], timeout_s: float = 10.0) -> None:
+    """Wait until `condition()` holds. Raises TimeoutError."""
+    async with asyncio.timeout(timeout_s):
+        while not condition():  # noqa: ASYNC110 - what is waited for belongs to code that has no event for it
+            await asyncio.sleep(0.001)
