@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 
+from server import settings
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 PACKAGES = ("tracks", "signaling", "agents", "server")
 EDGES = REPOSITORY / "tracks" / "edges"
@@ -142,6 +144,15 @@ def test_only_settings_read_the_environment() -> None:
         if reads.search(line)
     ]
     assert not found
+
+
+def test_every_setting_is_in_the_readme() -> None:
+    """The table of settings in README.md has every variable, and none that does not exist."""
+    names = {
+        settings.UNPREFIXED.get(field, settings.PREFIX + field.upper()) for field in settings.Settings.model_fields
+    }
+    table = re.findall(r"^\| `([A-Z_]+)` \|", (REPOSITORY / "README.md").read_text(), re.MULTILINE)
+    assert set(table) == names
 
 
 def test_files_have_one_job() -> None:
