@@ -1,0 +1,111 @@
+"""The figures that the server has to reach, each held against what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .accuracy import Accuracy
+from .connects import Connects
+from .content import FPS
+from .phases import Stream
+
+
+@dataclass(slots=True)
+class Measured:
+    """Everything that one run measured; what was not asked for is None."""
+
+    detector_alone_fps: float | None = None
+    echo: Stream | None = None
+    loaded_echo: Stream | None = None
+    """The echo while the bare detector ran beside it; its `detections_per_s` is the detector's rate under that load."""
+    smooth: Stream | None = None
+    exact: Stream | None = None
+    accuracy: Accuracy | None = None
+    """Of the boxes that `smooth` showed."""
+    connects: Connects | None = None
+
+    @property
+    def streams(self) -> list[Stream]:
+        """Those phases in which frames went round, in the order of the tables."""
+        return [s for s in (self.echo, self.loaded_echo, self.smooth, self.exact) if s is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One figure."""
+
+    what: str
+    wanted: str
+    measured: str
+    reached: bool
+
+
+def verdicts(measured: Measured) -> Iterator[Verdict]:
+    """Every figure for which there are measurements."""
+    if measured.smooth is not None:
+        yield from _smooth(measured.smooth)
+    if measured.accuracy is not None:
+        iou = measured.accuracy.median_iou
+        yield Verdict("smooth: median IoU of shown boxes", ">= 0.7", f"{iou:.3f}", iou >= 0.7)
+    if measured.exact is not None:
+        yield from _exact(measured.exact, measured.loaded_echo)
+    for stream in (measured.smooth, measured.exact):
+        if stream is not None:
+            yield from _cost(stream, measured.echo)
+    if measured.connects is not None:
+        yield _connects(measured.connects)
+
+
+def _smooth(smooth: Stream) -> Iterator[Verdict]:
+    latency = smooth.latency
+    yield Verdict("smooth: frames returned per second", ">= 29", f"{latency.fps:.1f}", latency.fps >= 29)
+    yield Verdict("smooth: latency p50", "<= 75 ms", f"{latency.p50:.1f} ms", latency.p50 <= 75)
+    yield Verdict("smooth: latency p95", "<= 110 ms", f"{latency.p95:.1f} ms", latency.p95 <= 110)
+    yield _flat(smooth)
+    rate = smooth.detections_per_s
+    yield Verdict("smooth: detections per second", ">= 10", f"{rate:.1f}", rate >= 10)
+
+
+def _exact(exact: Stream, loaded: Stream | None) -> Iterator[Verdict]:
+    latency = exact.latency
+    if loaded is not None:
+        # More pictures than the camera makes cannot be detected, however fast the detector is.
+        wanted = 0.85 * min(loaded.detections_per_s, FPS)
+        yield Verdict(
+            "exact: frames returned per second",
+            f">= {wanted:.1f} (0.85 x {min(loaded.detections_per_s, FPS):.1f})",
+            f"{latency.fps:.1f}",
+            latency.fps >= wanted,
+        )
+    yield Verdict("exact: latency p50", "<= 150 ms", f"{latency.p50:.1f} ms", latency.p50 <= 150)
+    yield _flat(exact)
+
+
+def _flat(stream: Stream) -> Verdict:
+    latency = stream.latency
+    drift = latency.last_third_p50 - latency.first_third_p50
+    return Verdict(f"{stream.name}: last third against first", "<= +10 ms", f"{drift:+.1f} ms", latency.flat)
+
+
+def _cost(stream: Stream, echo: Stream | None) -> Iterator[Verdict]:
+    if echo is not None:
+        wanted = 1.25 * echo.server_cores
+        yield Verdict(
+            f"{stream.name}: CPU outside the detector",
+            f"<= {wanted:.2f} (1.25 x {echo.server_cores:.2f})",
+            f"{stream.outside_cores:.2f} cores",
+            stream.outside_cores <= wanted,
+        )
+    lag = stream.loop_lag_p99_ms
+    yield Verdict(f"{stream.name}: event loop lag p99", "<= 30 ms", f"{lag:.1f} ms", lag <= 30)
+
+
+def _connects(connects: Connects) -> Verdict:
+    before, after = connects.before, connects.after
+    tasks = "?" if before.tasks is None or after.tasks is None else f"{after.tasks - before.tasks:+d}"
+    found = (
+        f"{after.descriptors - before.descriptors:+d} fds, {after.threads - before.threads:+d} threads, "
+        f"{tasks} tasks, {after.rss_mb - before.rss_mb:+.1f} MB"
+    )
+    return Verdict(f"{connects.count} connects: all given back", "+0, +0, +0, <= 20 MB", found, connects.returned)
