@@ -183,11 +183,11 @@ async def test_what_a_check_raises_is_its_failure(caplog: pytest.LogCaptureFixtu
         raise DatabaseUnavailable("cannot reach postgres://vedette:hunter2@db/v")
 
     async def broken(picture: Image) -> None:
+        await asyncio.sleep(0)
         raise FileNotFoundError(2, "No such file or directory", "/home/somebody/secret")
 
     health = Health([database_check(away), detector_check(lambda: INFO, broken)], cache_s=0)
-    report = await health.report()
-    await health.report()
+    report, _ = await asyncio.gather(health.report(), health.report())
     assert report.status == "failed"
     assert report.checks["database"].detail == {
         "error": "cannot reach postgres://***@db/v",
@@ -267,8 +267,9 @@ async def test_changes_are_logged_once(caplog: pytest.LogCaptureFixture) -> None
     caplog.set_level(logging.INFO, "server.health")
     switch = Switch()
     health = Health([Check("disk", switch)], cache_s=0)
-    for status in ("ok", "failed", "failed", "ok", "ok"):
-        switch.status = status  # type: ignore[assignment]
+    statuses: tuple[Status, ...] = ("ok", "failed", "failed", "ok", "ok")
+    for status in statuses:
+        switch.status = status
         await health.report()
     said = [(record.levelno, record.getMessage().strip()) for record in caplog.records]
     assert said == [(logging.WARNING, "self-test: disk is failed"), (logging.INFO, "self-test: disk is ok")]

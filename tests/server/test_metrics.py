@@ -37,8 +37,8 @@ class Server:
         self.lag = LoopLag()
         self.metrics = Metrics(lambda: self.sessions, self.lag, self.event_log)
 
-    def add(self, session_id: str, **counts: int) -> Stats:
-        stats = Stats(**counts)
+    def add(self, session_id: str, frames_in: int = 0, frames_detected: int = 0, frames_out: int = 0) -> Stats:
+        stats = Stats(frames_in, frames_detected, frames_out)
         self.sessions.append(SessionSample(session_id, "live", stats))
         return stats
 

@@ -17,6 +17,7 @@ from aiohttp import ClientWebSocketResponse, WSServerHandshakeError, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from server import middleware
+from server.logs import configure
 from server.middleware import add_middlewares, read_json, runner_options
 from server.origin import AccessPolicy
 from tracks.errors import NotFound, Overloaded
@@ -154,25 +155,23 @@ async def test_a_sane_request_id_is_kept_and_another_is_not(client: Client) -> N
         assert response.headers["X-Request-Id"] != strange
 
 
-async def test_request_and_trace_ids_are_in_the_log(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+async def test_request_and_trace_ids_are_in_the_log(client: Client) -> None:
     """Records made while a request is handled know its id, its traceparent's trace id and the session in its path."""
-    from server import logs
-
-    seen: list[dict[str, str]] = []
-    spy = logging.Filter()
-    spy.filter = lambda record: bool(seen.append(dict(logs._fields.get()))) or True  # type: ignore[method-assign]
-    caplog.handler.addFilter(spy)
-    caplog.set_level(logging.INFO, "server.middleware")
-    trace_id = "4bf92f3577b34da6a3ce929d0e0e4736"
-    headers = {"X-Request-Id": "r1", "traceparent": f"00-{trace_id}-00f067aa0ba902b7-01"}
-    await client.get("/sessions/s1", headers=headers)
-    await client.get(
-        "/sessions/s2", headers={"X-Request-Id": "r2", "traceparent": f"00-{'0' * 32}-00f067aa0ba902b7-01"}
-    )
-    caplog.handler.removeFilter(spy)
-    assert seen == [
-        {"request_id": "r1", "session_id": "s1", "trace_id": trace_id},
-        {"request_id": "r2", "session_id": "s2"},
+    stream = io.StringIO()
+    restore = configure("json", "info", stream)
+    trace_id, parent_id = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+    first = {"X-Request-Id": "r1", "traceparent": f"00-{trace_id}-{parent_id}-01"}
+    second = {"X-Request-Id": "r2", "traceparent": f"00-{'0' * 32}-{parent_id}-01"}
+    try:
+        await client.get("/sessions/s1", headers=first)
+        await client.get("/sessions/s2", headers=second)
+    finally:
+        restore()
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    lines = [line for line in lines if line["logger"] == "server.middleware"]
+    assert [{key: value for key, value in line.items() if key.endswith("Id")} for line in lines] == [
+        {"requestId": "r1", "sessionId": "s1", "traceId": trace_id},
+        {"requestId": "r2", "sessionId": "s2"},
     ]
 
 
