@@ -123,6 +123,8 @@ def _parse_ice_server(entry: object, place: int) -> RTCIceServer:
     username, credential = entry.get("username"), entry.get("credential")
     for url in urls:
         try:
+            if "/" in url:
+                raise ValueError
             parse_stun_turn_uri(url)
         except ValueError:
             raise ValueError(f"ICE server {place}: {url!r} is not like stun:HOST:PORT or turn:HOST:PORT") from None

@@ -103,13 +103,14 @@ def validate_offer(sdp: str, type: str) -> OfferSummary:
     if not sdp.startswith("v=0") or _CONTROL.search(sdp):
         raise InvalidRequest("not an SDP: it must begin with 'v=0' and have no control characters")
     # Only names that people gave to streams are ever not ASCII, and those are of no use here.
-    lines = [line for line in re.split(r"\r\n|\n|\r", sdp.encode("ascii", "replace").decode()) if line]
+    lines = [line.rstrip() for line in re.split(r"\r\n|\n|\r", sdp.encode("ascii", "replace").decode()) if line]
     offer = _Offer(lines)
     text = offer.put_right()
     try:
         parsed = SessionDescription.parse(text)
         for section in parsed.media:
             parsed.webrtc_track_id(section)
+            find_common_codecs(CODECS["video"], section.rtp.codecs)
     except Exception as error:
         logger.debug("offer refused by the parser", exc_info=True)
         raise InvalidRequest(f"the SDP has a line that cannot be understood ({error!r:.80})") from None
@@ -185,7 +186,7 @@ class _Offer:
             self.transport_mid = bundle[0]
             session.append(f"a=group:BUNDLE {' '.join(bundle)}")
         transport = self._transport(self._sections[self._mids.index(self.transport_mid)])
-        direction = next((line for line in self._session if line[2:] in DIRECTIONS), "a=sendrecv")
+        direction = next((line for line in self._session if _attribute(line) in DIRECTIONS), "a=sendrecv")
         sections = []
         for section, mid in zip(self._sections, self._mids, strict=True):
             if section[0].split(" ")[0][2:] not in KINDS:
@@ -194,7 +195,7 @@ class _Offer:
             # c= and a=rtcp name the address of a time before ICE, and aiortc fails to print odd ones.
             own = [line for line in section if not line.startswith(("c=", "a=rtcp:", "a=end-of-candidates"))]
             own = [line for line in own if _attribute(line) not in _TRANSPORT]
-            if not any(line[2:] in DIRECTIONS for line in own):
+            if not any(_attribute(line) in DIRECTIONS for line in own):
                 own.append(direction)
             if mid == self.transport_mid:
                 own = cap_candidates(own)
@@ -202,7 +203,9 @@ class _Offer:
             else:
                 own = [line for line in own if not line.startswith("a=candidate:")]
             sections += own + transport
-        session = [line for line in session if _attribute(line) not in _TRANSPORT and line[2:] not in DIRECTIONS]
+        session = [
+            line for line in session if _attribute(line) not in _TRANSPORT and _attribute(line) not in DIRECTIONS
+        ]
         return "\r\n".join([*session, *sections, ""])
 
     def _bundle(self) -> list[str]:
@@ -234,7 +237,7 @@ def _attribute(line: str) -> str | None:
 
 def _values(lines: list[str], name: str) -> Iterator[str]:
     prefix = f"a={name}:"
-    return (line.removeprefix(prefix).strip() for line in lines if line.startswith(prefix))
+    return (line.removeprefix(prefix) for line in lines if line.startswith(prefix))
 
 
 def _mid(section: list[str]) -> str:
