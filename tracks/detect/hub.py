@@ -1,4 +1,4 @@
-"""Weights fetched by name from ultralytics' releases, kept in the data directory, trusted on first use by their hash."""
+"""Weights fetched by name from ultralytics' releases, kept in the data directory and trusted on first use."""
 
 from __future__ import annotations
 

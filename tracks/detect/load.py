@@ -25,6 +25,8 @@ from .weights import Weights, WeightsRefused, verified
 
 logger = logging.getLogger(__name__)
 
+Load = Callable[[Weights, Options], Detector]
+
 WARM_UP_SOURCE = (1280, 720)
 """(width, height) of the source whose input is compiled and run once while loading."""
 DEFAULT_INPUT_SIZE = 640
@@ -87,10 +89,9 @@ def _start(
                 lost = [*problems, *failed]
                 why = "; ".join((options.reason, runtime.reason, *(f"instead, because {each}" for each in lost)))
                 try:
-                    load = resolve(DETECTORS[runtime.backend])
-                    return _warm(
-                        load(weights, replace(options, device=runtime.device, reason=why, fallback=bool(lost)))
-                    )
+                    load: Load = resolve(DETECTORS[runtime.backend])
+                    final = replace(options, device=runtime.device, reason=why, fallback=bool(lost))
+                    return _warm(load(weights, final))
                 except WeightsRefused:
                     raise
                 except Exception as error:  # three runtimes, each with errors of its own, on files from anywhere

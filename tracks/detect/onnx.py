@@ -1,4 +1,4 @@
-"""Detection in ONNX Runtime, without torch: on CPUs that OpenVINO does not serve, and on NVIDIA's with its CUDA build."""
+"""Detection in ONNX Runtime, without torch: CPUs that OpenVINO does not serve, NVIDIA GPUs with its CUDA build."""
 
 from __future__ import annotations
 
@@ -80,8 +80,8 @@ class OnnxDetector:
         if not images:
             return []
         filled = [*images, *[images[-1]] * ((self._batch or len(images)) - len(images))]
-        pictures = np.ascontiguousarray(np.stack(filled).transpose(0, 3, 1, 2)).astype(self._dtype)
-        pictures /= 255
+        pictures = np.stack(filled).transpose(0, 3, 1, 2).astype(self._dtype, order="C")
+        np.divide(pictures, 255, out=pictures)
         output = self._session.run(None, {self._input.name: pictures})[0]
         return decode(output[: len(images)].astype(np.float32, copy=False), end2end=self._end2end)
 

@@ -33,10 +33,7 @@ MAX_COMPILED = 8
 
 def load(weights: Weights, options: Options) -> Detector:
     """The detector for an OpenVINO folder as it is, or for a .pt through an export made once. Blocking."""
-    if weights.format == "pt":
-        path = exported(weights, "openvino", options)
-    else:
-        path = weights.path
+    path = exported(weights, "openvino", options) if weights.format == "pt" else weights.path
     return OpenVinoDetector(weights, ov.Core().read_model(path), from_yaml(path.with_name("metadata.yaml")), options)
 
 

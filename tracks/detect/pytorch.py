@@ -31,8 +31,8 @@ def load(weights: Weights, options: Options) -> Detector:
     try:
         # Twice from the same bytes: the first only proves that nothing but known classes is in it, whatever
         # ultralytics read from the environment when it was imported.
-        torch_safe_load(weights.path, safe_only=True)
-        module, _ = load_checkpoint(weights.path)
+        torch_safe_load(weights.path, safe_only=True)  # type: ignore[no-untyped-call]
+        module, _ = load_checkpoint(weights.path)  # type: ignore[no-untyped-call]
     except (TypeError, RuntimeError, EOFError, pickle.UnpicklingError, ImportError, AttributeError) as error:
         raise WeightsRefused(f"weights {weights.path} refused: {error}") from error
     if module.task != "detect":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import platform
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +34,7 @@ def runtimes(wanted: str, format: Format, *, force_cpu: bool) -> Iterator[Runtim
     """The runtimes to try for weights of a format, best first; one when a certain one is wanted.
 
     Order: CUDA, MPS, OpenVINO (x86 CPUs), ONNX Runtime, torch; `force_cpu` wins over a wanted GPU. May import torch,
-    but only where there is a GPU driver. Raises InvalidRequest for a name that is none, ModelUnavailable when none runs.
+    but only where there is a GPU driver. Raises InvalidRequest for an unknown name, ModelUnavailable when none runs.
     """
     if wanted not in RUNTIMES:
         raise InvalidRequest(f"unknown runtime {wanted!r}, have: {', '.join(RUNTIMES)}")
@@ -84,7 +83,7 @@ def _missing(name: str) -> str:
 
 def _cuda() -> bool:
     # Importing torch takes 2.5 s and 200 MB: only where it can pay.
-    driver = any(Path(each).exists() for each in ("/dev/nvidiactl", "/dev/dxg")) or sys.platform == "win32"
+    driver = any(Path(each).exists() for each in ("/dev/nvidiactl", "/dev/dxg")) or platform.system() == "Windows"
     if not driver or not importlib.util.find_spec("torch") or "+cpu" in importlib.metadata.version("torch"):
         return False
     import torch
@@ -93,7 +92,7 @@ def _cuda() -> bool:
 
 
 def _mps() -> bool:
-    if sys.platform != "darwin" or platform.machine() != "arm64" or not importlib.util.find_spec("torch"):
+    if platform.system() != "Darwin" or platform.machine() != "arm64" or not importlib.util.find_spec("torch"):
         return False
     import torch
 

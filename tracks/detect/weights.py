@@ -52,7 +52,7 @@ def verified(path: Path, name: str, sha256: str | None = None, labels: tuple[str
 
 
 def digest(path: Path) -> str:
-    """sha256 of a file; of an OpenVINO model's .xml: of the lines `sha256sum NAME.bin NAME.xml` prints in its folder."""
+    """sha256 of a file; of an OpenVINO model's .xml: of what `sha256sum NAME.bin NAME.xml` prints in its folder."""
     if path.suffix != ".xml":
         return _file_digest(path)
     lines = (f"{_file_digest(each)}  {each.name}\n" for each in (path.with_suffix(".bin"), path))
@@ -74,9 +74,7 @@ def _main_file(path: Path) -> Path:
     else:
         models = sorted((*path.glob("*.xml"), *path.glob("*.onnx")))
         if len(models) != 1:
-            raise WeightsRefused(
-                f"folder {path} holds {len(models)} models, expected one .xml (with .bin) or one .onnx"
-            )
+            raise WeightsRefused(f"{path} holds {len(models)} models, expected one .xml with .bin, or one .onnx")
         found = models[0]
     if found.suffix not in (".pt", ".onnx", ".xml"):
         raise WeightsRefused(f"{path} is no model: expected .pt, .onnx or the folder of an OpenVINO or ONNX model")
