@@ -101,15 +101,12 @@ async def read_json(request: web.Request, model: type[M], max_bytes: int = MAX_J
 
 async def _read(request: web.Request, max_bytes: int) -> bytes:
     body = bytearray()
-    too_large = PayloadTooLarge(f"the body is larger than {max_bytes} bytes")
-    if (request.content_length or 0) > max_bytes:
-        raise too_large
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):
             async for chunk in request.content.iter_any():
                 body += chunk
                 if len(body) > max_bytes:
-                    raise too_large
+                    raise PayloadTooLarge(f"the body is larger than {max_bytes} bytes")
     except TimeoutError:
         raise InvalidRequest(f"the body did not arrive within {BODY_TIMEOUT_S:g} s") from None
     return bytes(body)
