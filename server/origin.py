@@ -96,7 +96,7 @@ class AccessPolicy:
         if not _is_loopback(bound) and _address(name) is not None:
             return  # an address cannot be rebound: only a name can be pointed elsewhere
         have = ", ".join(sorted({*LOOPBACK_NAMES, *self.extra_hosts, bound}))
-        raise Forbidden(f"host {_shown(name)} is not served here, have: {have}; others are allowed in the settings")
+        raise Forbidden(f"host {_shown(name)} is not served here, have: {have}; VEDETTE_ALLOWED_HOSTS allows others")
 
     def _check_origin(self, request: web.Request) -> None:
         site = request.headers.get("Sec-Fetch-Site")
