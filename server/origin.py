@@ -116,7 +116,7 @@ class AccessPolicy:
             if origin == "null" and site == "same-origin":
                 return
         raise Forbidden(
-            f"origin {_shown(', '.join(origins))} may not use this server; others are allowed in the settings"
+            f"origin {_shown(', '.join(origins))} may not use this server; VEDETTE_ALLOWED_ORIGINS allows others"
         )
 
     def headers(self, request: web.Request) -> dict[str, str]:
