@@ -38,6 +38,9 @@ BUSY_TIMEOUT_MS = 2000
 JOURNAL_BYTES = 64 * 2**20
 """What a checkpoint leaves of the write-ahead log. tortoise's default, 16 KiB, cuts and grows the file every time."""
 
+UNAVAILABLE = (BaseORMException, sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+"""What tortoise and the drivers raise when the database is away, locked, full or broken."""
+
 
 class Rejected(InvalidRequest):
     """The database is well but will never take these values."""
@@ -119,7 +122,7 @@ class Database:
             yield
         except (IntegrityError, ValidationError, asyncpg.DataError, OverflowError, UnicodeError) as error:
             raise Rejected(str(error)) from error
-        except (BaseORMException, sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except UNAVAILABLE as error:
             raise DatabaseUnavailable(f"database {self.where}: {error}") from error
 
 
@@ -144,9 +147,7 @@ async def open_database(url: str | None, data_dir: Path) -> Database:
         await asyncio.get_running_loop().create_task(_start(context, connections, where), context=variables.copy())
     except BaseException as error:
         await database.close()
-        if isinstance(
-            error, BaseORMException | sqlite3.Error | asyncpg.PostgresError | asyncpg.InterfaceError | OSError
-        ):
+        if isinstance(error, (*UNAVAILABLE, TypeError, ValueError)):  # the last two: parameters of the URL
             raise DatabaseUnavailable(f"cannot open database {where}: {error}") from error
         raise
     return database
@@ -154,6 +155,9 @@ async def open_database(url: str | None, data_dir: Path) -> Database:
 
 async def _start(context: TortoiseContext, connections: dict[str, Any], where: str) -> None:
     await context.init(config={"connections": connections, "apps": APPS})
+    for alias in connections:
+        # Here and by hand: where a query opens the connection and fails, tortoise keeps the lock (`ConnectionWrapper`).
+        await context.connections.get(alias).create_connection(with_db=True)
     client = context.connections.get("default")
     await MigrationExecutor(client, APPS).migrate(targets=[])  # makes tortoise's own table
     async with in_transaction("default") as client:
@@ -167,8 +171,6 @@ async def _start(context: TortoiseContext, connections: dict[str, Any], where: s
         if unknown:
             raise DatabaseUnavailable(f"database {where} was written by a newer version: it has {', '.join(unknown)}")
         await executor.migrate(direction="forward")
-    for alias in connections:  # open every connection now: what is wrong is said at the start, not at the first read
-        await context.connections.get(alias).execute_query("SELECT 1")
 
 
 class _Recorder(MigrationRecorder):

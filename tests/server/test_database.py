@@ -1,0 +1,192 @@
+"""The database: opened, brought up to date, and honest about what went wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sqlite3
+import sys
+from pathlib import Path
+
+import pytest
+from tortoise.backends.base.client import BaseDBAsyncClient
+
+from server.database import Rejected, open_database, redacted
+from server.models import SourceRow
+from tracks.errors import DatabaseUnavailable
+
+
+async def insert(client: BaseDBAsyncClient, source_id: str = "a") -> None:
+    await SourceRow(id=source_id, kind="webcam", name="x", created_at=1.0).save(using_db=client, force_create=True)
+
+
+async def count(client: BaseDBAsyncClient) -> int:
+    return await SourceRow.all().using_db(client).count()
+
+
+async def test_an_empty_folder_becomes_a_database(tmp_path: Path) -> None:
+    """The folder and the file are made, the schema is applied and recorded, and a second start changes nothing."""
+    for _ in range(2):
+        database = await open_database(None, tmp_path / "new" / "data")
+        tables = await database.read(
+            lambda client: client.execute_query_dict("SELECT name FROM sqlite_master WHERE type = 'table'")
+        )
+        applied = await database.read(lambda client: client.execute_query_dict("SELECT name FROM tortoise_migrations"))
+        await database.close()
+        assert {"sources", "sessions", "events"} <= {row["name"] for row in tables}
+        assert [row["name"] for row in applied] == ["0001_initial"]
+
+
+async def test_models_and_migrations_agree() -> None:
+    """A change of a model without its migration fails here."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tortoise", "-c", "server.database.MIGRATIONS", "makemigrations"),
+        cwd=Path(__file__).parents[2],
+        stdout=asyncio.subprocess.PIPE,
+    )
+    output, _ = await process.communicate()
+    assert output.decode().strip() == "No changes detected"
+
+
+async def test_writes_are_in_wal_mode_and_reads_cannot_write(tmp_path: Path) -> None:
+    """Readers are not held up by the writer, and have a connection that refuses to change anything."""
+    database = await open_database(None, tmp_path)
+    mode = await database.write(lambda client: client.execute_query_dict("PRAGMA journal_mode"))
+    assert mode == [{"journal_mode": "wal"}]
+    with pytest.raises(DatabaseUnavailable, match="readonly"):
+        await database.read(insert)
+    began, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(client: BaseDBAsyncClient) -> None:
+        await insert(client)
+        began.set()
+        await go_on.wait()
+
+    writing = asyncio.create_task(database.write(slow))
+    await began.wait()
+    async with asyncio.timeout(1):
+        assert await database.read(count) == 0
+    go_on.set()
+    await writing
+    assert await database.read(count) == 1
+    await database.close()
+
+
+async def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    """An error inside undoes everything, reaches the caller, and the next transaction works."""
+    database = await open_database(None, tmp_path)
+
+    async def half(client: BaseDBAsyncClient) -> None:
+        await insert(client)
+        raise RuntimeError("half way")
+
+    with pytest.raises(RuntimeError, match="half way"):
+        await database.write(half)
+    await database.write(lambda client: insert(client, "b"))
+    assert await database.read(count) == 1
+    await database.close()
+
+
+async def test_what_the_schema_refuses_is_told_apart_from_trouble(tmp_path: Path) -> None:
+    """A second row with the same id, or a name that is too long, will never be stored; trying again is useless."""
+    database = await open_database(None, tmp_path)
+    await database.write(insert)
+    with pytest.raises(Rejected, match="UNIQUE"):
+        await database.write(insert)
+    with pytest.raises(Rejected, match="Length"):
+        await database.write(lambda client: insert(client, "x" * 37))
+    await database.close()
+
+
+async def test_a_cancelled_writer_does_not_block_the_next(tmp_path: Path) -> None:
+    """A request that is given up, even before its transaction began, leaves the connection usable."""
+    database = await open_database(None, tmp_path)
+    for turns in range(12):
+        task = asyncio.create_task(database.write(lambda client: insert(client, f"id{turns}")))  # noqa: B023
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    async with asyncio.timeout(5):
+        await database.write(lambda client: insert(client, "last"))
+    await database.close()
+
+
+async def test_two_databases_do_not_see_each_other(tmp_path: Path) -> None:
+    """Nothing about an open database is global."""
+    one, two = await open_database(None, tmp_path / "1"), await open_database(None, tmp_path / "2")
+    await one.write(insert)
+    assert (await one.read(count), await two.read(count)) == (1, 0)
+    await one.close()
+    assert await two.read(count) == 0
+    await two.close()
+
+
+async def test_a_closed_database_says_so(tmp_path: Path) -> None:
+    """Late callers get a clear error, and closing twice is harmless."""
+    database = await open_database(None, tmp_path)
+    await database.close()
+    await database.close()
+    with pytest.raises(DatabaseUnavailable, match="is closed"):
+        await database.read(count)
+    with pytest.raises(DatabaseUnavailable, match="is closed"):
+        await database.write(insert)
+
+
+async def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    """The message says which file, and the file is left as it was."""
+    path = tmp_path / "vedette.db"
+    path.write_bytes(b"something else entirely" * 100)
+    with pytest.raises(DatabaseUnavailable, match=f"cannot open database {path}: file is not a database"):
+        await open_database(None, tmp_path)
+    assert path.read_bytes() == b"something else entirely" * 100
+
+
+async def test_a_data_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    """A file where the folder should be stops the start."""
+    (tmp_path / "data").write_text("")
+    with pytest.raises(DatabaseUnavailable, match=f"cannot open database {tmp_path}/data/vedette.db"):
+        await open_database(None, tmp_path / "data")
+
+
+async def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    """A migration that this version does not know stops the start, by name."""
+    await (await open_database(None, tmp_path)).close()
+    with sqlite3.connect(tmp_path / "vedette.db") as connection:
+        connection.execute(
+            "INSERT INTO tortoise_migrations (app, name, applied_at) VALUES ('vedette', '0099_later', '2030-01-01')"
+        )
+    connection.close()
+    with pytest.raises(DatabaseUnavailable, match="newer version: it has 0099_later"):
+        await open_database(None, tmp_path)
+
+
+async def test_a_migration_is_recorded_with_its_tables_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that dies between the two can start again."""
+
+    async def dies(*_: object) -> None:
+        raise OSError("killed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("tortoise.migrations.recorder.MigrationRecorder.record_applied", dies)
+        with pytest.raises(DatabaseUnavailable, match="killed"):
+            await open_database(None, tmp_path)
+    database = await open_database(None, tmp_path)
+    assert await database.read(count) == 0
+    await database.close()
+
+
+async def test_a_server_that_does_not_answer_is_named_without_its_password() -> None:
+    """Postgres that is not there, or an unknown parameter of its URL, stops the start with the server's address."""
+    address = re.escape("cannot open database postgres://127.0.0.1:9/vedette: ")
+    for parameters in ("", "?nosuch=1"):
+        with pytest.raises(DatabaseUnavailable, match=address) as caught:
+            await open_database(f"postgres://user:hunter2@127.0.0.1:9/vedette{parameters}", Path("unused"))
+        assert "hunter2" not in str(caught.value)
+
+
+def test_credentials_are_cut_from_urls() -> None:
+    """User, password and parameters do not reach a message."""
+    assert redacted("postgresql://u:p@ss@h:5432/db?password=q") == "postgresql://h:5432/db"
