@@ -19,7 +19,8 @@ export function Console() {
   const [{ session, health }] = useState(createClient);
   const [profile, setProfile] = useChoice<Profile>("profile", "auto", PROFILES);
   const [overlay, setOverlay] = useChoice<Overlay>("overlay", "smooth", OVERLAYS);
-  const [notice, setNotice] = useState<string | null>(null);
+  /** How the running session was started; what differs from it waits for the next start. */
+  const [inForce, setInForce] = useState({ profile, overlay });
   const [spot, setSpot] = useState<Spot | null>(null);
   const phase = useStore(session.phase);
   const active = isActive(phase);
@@ -41,16 +42,13 @@ export function Console() {
   }, [phase.name, health]);
 
   const start = () => {
-    setNotice(null);
+    setInForce({ profile, overlay });
     void session.start(profile, overlay);
   };
 
-  const change = (next: { profile?: Profile; overlay?: Overlay }) => {
-    if (next.profile) setProfile(next.profile);
-    if (next.overlay) setOverlay(next.overlay);
-    setNotice(null);
-    if (!active) return;
-    session.change(next).catch((error: Error) => setNotice(`Not changed yet, it applies at the next start: ${error.message}`));
+  const restart = () => {
+    session.stop();
+    start();
   };
 
   return (
@@ -63,10 +61,11 @@ export function Console() {
           profile={profile}
           overlay={overlay}
           active={active}
-          notice={notice}
-          onChange={change}
-          onStart={start}
+          changed={active && (profile !== inForce.profile || overlay !== inForce.overlay)}
+          onProfile={setProfile}
+          onOverlay={setOverlay}
           onStop={() => session.stop()}
+          onRestart={restart}
         />
         <Numbers session={session} />
       </main>

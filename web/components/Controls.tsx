@@ -1,6 +1,6 @@
 "use client";
 
-import { Play, Square } from "lucide-react";
+import { Square } from "lucide-react";
 import type { Overlay, Profile } from "@/lib/types";
 import styles from "./Controls.module.css";
 import { Segmented } from "./Segmented";
@@ -24,25 +24,22 @@ interface Props {
   profile: Profile;
   overlay: Overlay;
   active: boolean;
-  notice: string | null;
-  onChange(change: { profile?: Profile; overlay?: Overlay }): void;
-  onStart(): void;
+  /** Chosen otherwise than what runs. */
+  changed: boolean;
+  onProfile(profile: Profile): void;
+  onOverlay(overlay: Overlay): void;
   onStop(): void;
+  onRestart(): void;
 }
 
-/** Start or stop, and how the picture is watched. */
-export function Controls({ profile, overlay, active, notice, onChange, onStart, onStop }: Props) {
+/** How the picture is watched, and stop; start is in the picture's place while there is none. */
+export function Controls({ profile, overlay, active, changed, onProfile, onOverlay, onStop, onRestart }: Props) {
   return (
     <section className={styles.controls} aria-label="Controls">
-      {active ? (
+      {active && (
         <button type="button" className={styles.stop} onClick={onStop}>
           <Square size={14} fill="currentColor" aria-hidden />
           Stop
-        </button>
-      ) : (
-        <button type="button" className={styles.start} onClick={onStart}>
-          <Play size={14} fill="currentColor" aria-hidden />
-          Start
         </button>
       )}
       <Segmented
@@ -50,18 +47,25 @@ export function Controls({ profile, overlay, active, notice, onChange, onStart, 
         legend="Profile"
         value={profile}
         options={PROFILES.map((value) => ({ value, ...PROFILE_WORDS[value] }))}
-        onChange={(value) => onChange({ profile: value })}
+        onChange={onProfile}
       />
       <Segmented
         name="overlay"
         legend="Overlay"
         value={overlay}
         options={OVERLAYS.map((value) => ({ value, ...OVERLAY_WORDS[value] }))}
-        onChange={(value) => onChange({ overlay: value })}
+        onChange={onOverlay}
       />
-      <p className={styles.hint} role={notice ? "alert" : undefined} data-notice={notice !== null}>
-        {notice ?? OVERLAY_WORDS[overlay].hint}
-      </p>
+      {changed ? (
+        <p className={styles.hint} role="status">
+          Applies at the next start.
+          <button type="button" className={styles.restart} onClick={onRestart}>
+            Restart now
+          </button>
+        </p>
+      ) : (
+        <p className={styles.hint}>{OVERLAY_WORDS[overlay].hint}</p>
+      )}
     </section>
   );
 }

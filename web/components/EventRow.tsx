@@ -49,7 +49,7 @@ function describe(event: FeedEvent) {
           <b>{label}</b> <span className={styles.track}>#{trackId}</span>
         </>
       );
-      const sure = `${Math.round(confidence * 100)} % sure`;
+      const sure = `${Math.round(confidence * 100)}% sure`;
       const words = { entered: "entered", dwelt: "is still here", left: "left" }[phase];
       const note = { entered: sure, dwelt: `for ${stay}`, left: `after ${stay}, at best ${sure}` }[phase];
       return { ...PHASES[phase], title: <>{who} {words}</>, note };

@@ -12,6 +12,7 @@ export function Numbers({ session }: { session: LiveSession }) {
   const view = useStore(session.numbers.view);
   const { server, latency, trend } = view;
   const infer = server?.latencyMs.infer;
+  const drops = sum(view.drops);
   const queued = server ? sum(server.queues) : null;
   return (
     <section className={styles.numbers} aria-label="Live numbers">
@@ -25,11 +26,39 @@ export function Numbers({ session }: { session: LiveSession }) {
         />
         <Sparkline values={trend} />
       </div>
-      <Figure label="Camera in" value={fps(server?.fpsIn)} unit="fps" note={view.sentFps === null ? "" : `${fps(view.sentFps)} sent, ${whole(view.sentKbps)} kb/s`} hint="Frames a second that the server decoded" />
-      <Figure label="Detected" value={fps(server?.fpsDetected)} unit="fps" note={infer ? `${infer.p50.toFixed(0)} ms each` : ""} hint="Frames a second that the detector looked at" />
-      <Figure label="Returned" value={fps(view.returnedFps)} unit="fps" note={view.width ? `${view.width} × ${view.height}` : ""} hint="Annotated frames a second that this page decoded, measured here" />
-      <Figure label="Dropped" value={server || sum(view.drops) ? whole(sum(view.drops)) : NONE} note={breakdown(view.drops) || (server ? "nothing lost" : "")} hint="Frames and events lost since the session began, by where" />
-      <Figure label="Queued" value={whole(queued)} note={server ? breakdown(server.queues) || "nothing waits" : ""} hint="What waits inside the server now, by queue" />
+      <Figure
+        label="Camera in"
+        value={fps(server?.fpsIn)}
+        unit="fps"
+        note={view.sentFps === null ? "" : `${fps(view.sentFps)} sent`}
+        hint={`Frames a second that the server decoded. This page sends ${whole(view.sentKbps)} kb/s.`}
+      />
+      <Figure
+        label="Detected"
+        value={fps(server?.fpsDetected)}
+        unit="fps"
+        note={infer ? `${infer.p50.toFixed(0)} ms each` : ""}
+        hint="Frames a second that the detector looked at"
+      />
+      <Figure
+        label="Returned"
+        value={fps(view.returnedFps)}
+        unit="fps"
+        note={view.width ? `${view.width} × ${view.height}` : ""}
+        hint="Annotated frames a second that this page decoded, measured here"
+      />
+      <Figure
+        label="Dropped"
+        value={server || drops ? whole(drops) : NONE}
+        note={breakdown(view.drops) || (server ? "nothing lost" : "")}
+        hint={`Frames and events lost since the session began, by where. ${breakdown(view.drops)}`}
+      />
+      <Figure
+        label="Queued"
+        value={whole(queued)}
+        note={server ? breakdown(server.queues) || "nothing waits" : ""}
+        hint={`What waits inside the server now, by queue. ${server ? breakdown(server.queues) : ""}`}
+      />
     </section>
   );
 }

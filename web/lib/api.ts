@@ -26,14 +26,15 @@ export interface Answer {
 }
 
 export interface Health {
-  status: string;
+  /** Null where the server does not say. */
   detector: DetectorInfo | null;
+  /** The self-tests that failed, in words. */
+  problems: readonly string[];
 }
 
 export interface Api {
   createSource(name: string, signal?: AbortSignal): Promise<string>;
   createSession(sourceId: string, profile: Profile, overlay: Overlay, signal?: AbortSignal): Promise<string>;
-  changeSession(sessionId: string, change: { profile?: Profile; overlay?: Overlay }): Promise<void>;
   offer(sessionId: string, sdp: string, signal?: AbortSignal): Promise<Answer>;
   trickle(location: string, candidates: readonly RTCIceCandidateInit[], end: boolean): Promise<void>;
   /** DELETE that outlives the page; a resource that is already gone is fine. */
@@ -74,8 +75,6 @@ export function createApi(base: string = API_BASE, fetcher: typeof fetch = (...a
     createSession: async (sourceId, profile, overlay, signal) =>
       (await post<{ sessionId: string }>("/sessions", { sourceId, pipelines: ["vision"], profile, overlay }, signal))
         .sessionId,
-
-    changeSession: async (sessionId, change) => void (await call("PATCH", `/sessions/${sessionId}`, change)),
 
     offer: async (sessionId, sdp, signal) => {
       const response = await call("POST", `/sessions/${sessionId}/offer`, { type: "offer", sdp }, { signal: signal ?? null });
@@ -124,26 +123,26 @@ export async function toApiError(response: Response): Promise<ApiError> {
   return new ApiError("internal", `The server answered ${response.status} ${response.statusText}`.trim(), response.status);
 }
 
-/** `detector` at the top of /health, or among its checks; null where the server does not say. */
+/** What /health says; every part that is missing or of another type is left out. */
 export function parseHealth(body: unknown): Health {
   const top = asRecord(body);
-  const checks = asRecord(top.checks);
-  const outer = asRecord(top.detector ?? checks.detector);
-  const info = asRecord(outer.info ?? outer);
+  const info = asRecord(top.detector);
   const word = (value: unknown) => (typeof value === "string" ? value : "");
-  const status = word(top.status) || (top.ok === false ? "failing" : "ok");
-  if (!word(info.name)) return { status, detector: null };
-  return {
-    status,
-    detector: {
-      name: word(info.name),
-      runtime: word(info.runtime),
-      device: word(info.device),
-      precision: word(info.precision),
-      reason: word(info.reason),
-      fallback: info.fallback === true,
-    },
-  };
+  const problems = Object.entries(asRecord(top.checks))
+    .map(([name, check]) => ({ name, check: asRecord(check) }))
+    .filter(({ check }) => check.status === "failed")
+    .map(({ name, check }) => `${name}: ${word(check.error) || "failed"}`);
+  const detector: DetectorInfo | null = word(info.name)
+    ? {
+        name: word(info.name),
+        runtime: word(info.runtime),
+        device: word(info.device),
+        precision: word(info.precision),
+        reason: word(info.reason),
+        fallback: info.fallback === true,
+      }
+    : null;
+  return { detector, problems };
 }
 
 function asRecord(value: unknown): Record<string, unknown> {

@@ -18,7 +18,7 @@ const retry = (title: string, text: string, actionLabel = "Try again"): Words =>
 const WORDS: Record<string, Words> = {
   insecure_origin: {
     title: "This address hides the camera",
-    text: "Browsers give cameras only to https pages and to localhost. Open Vedette on the machine itself, or serve it with a certificate (VEDETTE_TLS_CERT and VEDETTE_TLS_KEY).",
+    text: "Browsers give cameras only to https pages and to localhost. Open Vedette on the machine that runs it, or put an https proxy in front of it.",
     action: "secure",
     actionLabel: "Open on localhost",
   },

@@ -2,9 +2,11 @@ import { type Api, ApiError, type Health } from "./api";
 import { backoffMs } from "./backoff";
 import { Cell } from "./store";
 
+const UNWELL_MS = 3_000;
+
 export type HealthView = { state: "asking" } | { state: "gone"; since: number } | { state: "ok"; health: Health };
 
-/** Whether the server answers and which model it runs: asked once, then again with backoff for as long as it is gone. */
+/** Whether the server answers and which model it runs: asked once, and again for as long as it is gone or unwell. */
 export class HealthWatch {
   readonly view = new Cell<HealthView>({ state: "asking" });
   private attempt = 0;
@@ -18,6 +20,8 @@ export class HealthWatch {
       const health = await this.api.health();
       this.attempt = 0;
       this.view.set({ state: "ok", health });
+      // A model that loads, or a disk that fills, is news again soon.
+      if (!health.detector || health.problems.length > 0) this.timer = setTimeout(() => void this.ask(), UNWELL_MS);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       const before = this.view.getSnapshot();

@@ -98,12 +98,10 @@ export class Peer {
   /**
    * Offer at once and trickle after the answer (RFC 8838).
    *
-   * @param after resume after this seq, or null on a first connection
+   * @param after the last seq that was seen: the server sends every stored event after it, 0 for all
    */
-  async open(after: number | null, signal: AbortSignal): Promise<void> {
-    if (after !== null) {
-      this.events.onopen = () => this.events.send(JSON.stringify({ type: "attach", after }));
-    }
+  async open(after: number, signal: AbortSignal): Promise<void> {
+    this.events.onopen = () => this.events.send(JSON.stringify({ type: "attach", after }));
     await this.pc.setLocalDescription();
     const { sdp } = this.pc.localDescription as RTCSessionDescription;
     const answer = await this.api.offer(this.sessionId, sdp, signal);

@@ -67,7 +67,7 @@ export class LiveSession {
       if (!(await cameraIsGranted())) await opening;
       await creating;
       if (run.signal.aborted) return;
-      await this.connect(null, run.signal);
+      await this.connect(run.signal);
       await opening;
     } catch (error) {
       if (!run.signal.aborted) this.fail(faultOf(error));
@@ -86,16 +86,11 @@ export class LiveSession {
     if (phase.name === "reconnecting" && phase.retryAt !== null) void this.reconnect();
   };
 
-  /** Change the running session from its next frame on. Rejects with `ApiError`. */
-  async change(change: { profile?: Profile; overlay?: Overlay }): Promise<void> {
-    const id = this.sessionId.getSnapshot();
-    if (id !== null) await this.api.changeSession(id, change);
-  }
-
   /** The annotated video element has a picture on screen. */
   firstPicture = (): void => {
     const phase = this.phase.getSnapshot();
-    if (phase.name !== "starting" && phase.name !== "reconnecting") return;
+    // A last frame of a connection that is already given up says nothing of the next one.
+    if (!this.peer || (phase.name !== "starting" && phase.name !== "reconnecting")) return;
     this.clearTimers();
     this.attempt = 0;
     this.watchdog = new Watchdog();
@@ -132,7 +127,7 @@ export class LiveSession {
     this.step({ session: true });
   }
 
-  private async connect(after: number | null, signal: AbortSignal): Promise<void> {
+  private async connect(signal: AbortSignal): Promise<void> {
     const id = this.sessionId.getSnapshot();
     if (id === null) return;
     this.peer?.close();
@@ -150,7 +145,7 @@ export class LiveSession {
     if (this.camera) await peer.setTrack(this.camera.track);
     this.deadline = setTimeout(() => this.tooLate(), CONNECT_TIMEOUT_MS);
     this.pulse ??= setInterval(() => void this.beat(), PULSE_MS);
-    await peer.open(after, signal);
+    await peer.open(this.feed.seq, signal);
   }
 
   private tooLate(): void {
@@ -252,7 +247,7 @@ export class LiveSession {
     this.clearTimers();
     this.set({ ...phase, retryAt: null });
     try {
-      await this.connect(this.feed.seq, run.signal);
+      await this.connect(run.signal);
     } catch (error) {
       if (run.signal.aborted) return;
       if (error instanceof ApiError && error.status === 404) return this.finish("The session ended while this page was away");
