@@ -13,7 +13,7 @@ from pathlib import Path
 STILL_AT_IT_S = 30
 """How often a step says that it goes on where there is no terminal to redraw a line on."""
 
-TAIL_LINES = 30
+TAIL_LINES = 60
 
 
 class StepFailed(Exception):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -20,6 +21,9 @@ from .page import QUIET, Page
 PAGE_SCRIPTS = ("lint", "typecheck", "test")
 """Scripts of web/package.json that are run where they exist."""
 
+SUMS_UP = re.compile(r"\b(passed|failed|errors?|issues|formatted|skipped)\b", re.IGNORECASE)
+"""The last such line of a tool is its summary."""
+
 
 @dataclass
 class Stage:
@@ -28,7 +32,7 @@ class Stage:
     name: str
     passed: bool
     took_s: float
-    last_line: str
+    summary: str
 
 
 def main() -> None:
@@ -51,6 +55,7 @@ def main() -> None:
     except StepFailed as failure:
         print(failure)
         stages.append(Stage("page: build", False, time.monotonic() - began, "see above"))
+        page_missing = "it could not be built"
     if page_missing:
         not_run.append(f"the page's checks: {page_missing}")
     if lacking := system.missing():
@@ -74,14 +79,14 @@ def main() -> None:
 
 
 def _stage(name: str, command: list[str | Path], cwd: Path = ROOT) -> Stage:
-    """Run a command, showing its output as it comes and keeping the last line of it."""
+    """Run a command, showing its output as it comes and keeping the line that sums it up."""
     print(f"\n=== {name}", flush=True)
     began = time.monotonic()
-    last_line = ""
+    summary = ""
     with subprocess.Popen(
         [str(part) for part in command],
         cwd=cwd,
-        env={**os.environ, **QUIET},
+        env={**os.environ, **QUIET, "NO_COLOR": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -91,8 +96,9 @@ def _stage(name: str, command: list[str | Path], cwd: Path = ROOT) -> Stage:
         assert process.stdout is not None
         for line in process.stdout:
             print(line, end="", flush=True)
-            last_line = line.strip() or last_line
-    return Stage(name, process.returncode == 0, time.monotonic() - began, last_line)
+            if SUMS_UP.search(line):
+                summary = line.strip(" =\n")
+    return Stage(name, process.returncode == 0, time.monotonic() - began, summary)
 
 
 def _skipped(report: Path) -> list[str]:
@@ -108,7 +114,7 @@ def _skipped(report: Path) -> list[str]:
 def _close(stages: list[Stage], not_run: list[str]) -> None:
     print("\n=== summary")
     for stage in stages:
-        print(f"{'passed' if stage.passed else 'FAILED'}  {stage.name:<14} {stage.took_s:>5.0f} s   {stage.last_line}")
+        print(f"{'passed' if stage.passed else 'FAILED'}  {stage.name:<16} {stage.took_s:>5.0f} s   {stage.summary}")
     for line in not_run:
         print(f"not run {line}")
     failed = [stage.name for stage in stages if not stage.passed]
