@@ -26,7 +26,7 @@ from tracks.vision import DetectorWorker
 
 from .console import add_console
 from .database import Database, open_database
-from .engines import Engines
+from .engines import Engines, Load
 from .event_log import EventLog
 from .health import Health, add_health, database_check, detector_check, disk_check
 from .looplag import LoopLag
@@ -62,12 +62,12 @@ class Server:
 
 @asynccontextmanager
 async def serve(
-    settings: Settings, *, on_shown: Callable[[str, int, Detections], None] | None = None
+    settings: Settings, *, load: Load | None = None, on_shown: Callable[[str, int, Detections], None] | None = None
 ) -> AsyncIterator[Server]:
     """Everything but the listening socket, made and, at the end, closed in reverse order.
 
-    `on_shown` is told (session id, source pts, boxes) of every returned frame. Raises DatabaseUnavailable, or
-    InvalidRequest for a broken model registry.
+    `load` makes detectors in place of the real loader; `on_shown` is told (session id, source pts, boxes) of every
+    returned frame. Raises DatabaseUnavailable, or InvalidRequest for a broken model registry.
     """
     async with AsyncExitStack() as stack:
         await asyncio.to_thread(settings.data_dir.mkdir, parents=True, exist_ok=True)
@@ -79,6 +79,7 @@ async def serve(
             force_cpu=settings.force_cpu,
             threads=settings.detector_threads,
             max_rate_hz=settings.detector_max_rate_hz,
+            load=load,
         )
         stack.push_async_callback(engines.close)
         database = await open_database(settings.database_url, settings.data_dir)
@@ -126,8 +127,10 @@ async def serve(
         stack.push_async_callback(health.close)
 
         async def get_ready() -> None:
-            info.append((await worker.start()).info)
-            await health.report()
+            try:
+                info.append((await worker.start()).info)
+            finally:
+                await health.report()
 
         ready = asyncio.create_task(get_ready(), name="start-up")
         stack.push_async_callback(_cancel, ready)

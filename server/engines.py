@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from tracks.detect import Detector, DetectorInfo
 from tracks.registry import Profile, Registry
@@ -15,14 +16,23 @@ from tracks.worker import Worker
 
 logger = logging.getLogger(__name__)
 
-GPU_RUNTIMES = frozenset({"cuda", "mps"})
+Load = Callable[..., Detector]
+"""`tracks.detect.load.load_detector`, or what stands in for it."""
 
 
 class Engines:
     """Detector workers by what they run. `close` ends their threads."""
 
     def __init__(
-        self, registry: Registry, *, detector: str, data_dir: Path, force_cpu: bool, threads: int, max_rate_hz: float
+        self,
+        registry: Registry,
+        *,
+        detector: str,
+        data_dir: Path,
+        force_cpu: bool,
+        threads: int,
+        max_rate_hz: float,
+        load: Load | None = None,
     ) -> None:
         self._registry = registry
         self._detector = detector
@@ -30,6 +40,7 @@ class Engines:
         self._force_cpu = force_cpu
         self._threads = threads or default_threads()
         self._max_rate_hz = max_rate_hz
+        self._load = load or _load_detector
         self._workers: dict[tuple[str, int, bool], DetectorWorker] = {}
 
     def profile(self, name: str) -> Profile:
@@ -71,10 +82,7 @@ class Engines:
             await worker.close()
 
     def _build(self, choice: str, input_size: int, force_cpu: bool) -> Detector:
-        # Imported here, on the worker's thread: torch takes seconds, and the server answers in the meantime.
-        from tracks.detect.load import load_detector
-
-        return load_detector(
+        return self._load(
             choice,
             registry=self._registry,
             data_dir=self._data_dir,
@@ -83,6 +91,13 @@ class Engines:
             threads=self._threads,
             report=logger.info,
         )
+
+
+def _load_detector(choice: str, **options: Any) -> Detector:
+    """`load_detector`, imported on the worker's thread: torch takes seconds, and the server answers in the meantime."""
+    from tracks.detect.load import load_detector
+
+    return load_detector(choice, **options)
 
 
 def default_threads() -> int:

@@ -159,6 +159,7 @@ class LiveSessions:
 
     def _ended(self, session: LiveSession) -> None:
         self._live.pop(session.row.id, None)
+        self._metrics.session_ended(session.stats)
         logger.info("session %s ended: %s", session.row.id, session.reason)
 
     def _shown(self, session_id: str) -> Callable[[int, Detections], None] | None:

@@ -92,9 +92,11 @@ async def test_a_browsers_camera_comes_back_annotated(
         assert states[:2] == ["connecting", "live"]
 
         # The picture plays on: a second later many more frames have been decoded.
-        frames = "() => document.querySelector('video').getVideoPlaybackQuality().totalVideoFrames"
+        frames = "document.querySelector('video').getVideoPlaybackQuality().totalVideoFrames"
         before = await page.evaluate(frames)
-        await page.wait_for_function(f"({frames})() > {before} + 15", timeout=5000)
+        async with asyncio.timeout(5):
+            while await page.evaluate(frames) < before + 15:
+                await asyncio.sleep(0.1)
         await page.screenshot(path=tmp_path / f"{weights}.png")
 
         await page.get_by_role("button", name="Stop", exact=False).first.click()
