@@ -19,6 +19,7 @@ OUT = Path(__file__).resolve().with_name("out")
 LONG_S = 300.0
 BUSY_CORES = 0.3
 """What other programs may use before the run is called disturbed."""
+MIN_CONNECTS = 20
 WEIGHTS = "yolov8n_int8_openvino_model"
 
 
@@ -100,6 +101,8 @@ def _options(argv: Sequence[str] | None) -> RunOptions:
     for phase in phases:
         if phase not in PHASES:
             parser.error(f"unknown phase {phase!r}, have: {', '.join(PHASES)}")
+    if given.connects < MIN_CONNECTS:
+        parser.error(f"--connects {given.connects}: at least {MIN_CONNECTS} are needed to tell growth from noise")
     shared = shared_dir() / "models" / WEIGHTS
     weights = given.weights or (str(shared.resolve()) if shared.exists() else "people")
     out: Path = given.out.resolve()

@@ -12,7 +12,6 @@ import json
 import math
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field
@@ -70,7 +69,7 @@ class Seen:
     returned_bps: float = 0.0
     first_frame_s: float = 0.0
     """From the offer to the first returned frame, before the measured time."""
-    events: dict[str, int] = field(default_factory=Counter)
+    events: dict[str, int] = field(default_factory=dict)
     """Messages on the data channels, by kind or type."""
     metrics: list[dict[str, Any]] = field(default_factory=list)
     """`data` of every `metric` event."""
@@ -124,7 +123,7 @@ class Client:
     async def run(self, tell: Callable[[str], None], closing: asyncio.Future[bytes]) -> Seen:
         """Connect, warm up, measure, go on until `closing`, disconnect.
 
-        Raises TimeoutError when no frame comes back, aiohttp.ClientResponseError when the server refuses.
+        Raises ConnectionError when no frame comes back, aiohttp.ClientResponseError when the server refuses.
         """
         async with AsyncExitStack() as stack:
             timeout = aiohttp.ClientTimeout(CONNECT_TIMEOUT_S)
@@ -177,7 +176,11 @@ class Client:
 
     async def _meet(self) -> None:
         """Take one returned frame."""
-        frame = await asyncio.wait_for(self._receiver.track.recv(), STALL_S)
+        try:
+            frame = await asyncio.wait_for(self._receiver.track.recv(), STALL_S)
+        except (MediaStreamError, TimeoutError) as error:
+            state = f"the connection is {self._pc.connectionState}, ICE {self._pc.iceConnectionState}"
+            raise ConnectionError(f"no frame came back any more ({type(error).__name__}); {state}") from error
         received_s = time.monotonic()
         if self._seen.ended_s:
             return

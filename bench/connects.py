@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import aiohttp
+import numpy as np
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection
 from aiortc.mediastreams import VideoStreamTrack
 
@@ -14,9 +15,11 @@ from . import proc
 from .negotiate import offer, open_session
 from .scrape import TASKS, Scrape
 
-WARM_UP = 10
+WARM_UP = 20
 """Connects before the first look, so that pools, caches and the model are there."""
 AT_ONCE = 4
+LOOK_EVERY = 2
+"""Connects between two readings of the memory."""
 SETTLE_S = 30.0
 """How long the server may take to let go of the last peers."""
 FIRST_FRAME_S = 30.0
@@ -50,12 +53,23 @@ class Connects:
     before: Moment
     after: Moment
     seconds: float
+    rss_mb: list[float]
+    """Resident memory on the way, every few connects."""
+
+    @property
+    def growth_mb(self) -> float:
+        """By how much all connects together raised the resident memory.
+
+        From the median of the first quarter on the way to that of the last, which are three quarters of the way apart.
+        Single readings say little: they swing by 40 MB with what the garbage collector has not come to yet.
+        """
+        quarter = max(1, len(self.rss_mb) // 4)
+        return float(np.median(self.rss_mb[-quarter:]) - np.median(self.rss_mb[:quarter])) / 0.75
 
     @property
     def returned(self) -> bool:
         """True when descriptors, threads and tasks are back and the memory has not grown beyond what is right."""
-        back = _counts_back(self.before, self.after)
-        return back and self.after.rss_mb - self.before.rss_mb <= RSS_MB
+        return _counts_back(self.before, self.after) and self.growth_mb <= RSS_MB
 
 
 async def connects(url: str, pid: int, count: int, tell: Callable[[int], None]) -> Connects:
@@ -69,9 +83,16 @@ async def connects(url: str, pid: int, count: int, tell: Callable[[int], None]) 
         await _many(http, WARM_UP, lambda done: None)
         before = await _settled(url, pid, None)
         began_s = loop.time()
-        await _many(http, count, tell)
+        rss_mb = []
+
+        def look(done: int) -> None:
+            if done % LOOK_EVERY == 0:
+                rss_mb.append(proc.holdings(pid).rss_mb)
+            tell(done)
+
+        await _many(http, count, look)
         seconds = loop.time() - began_s
-    return Connects(count, before, await _settled(url, pid, before), seconds)
+    return Connects(count, before, await _settled(url, pid, before), seconds, rss_mb)
 
 
 async def _many(http: aiohttp.ClientSession, count: int, tell: Callable[[int], None]) -> None:

@@ -66,6 +66,8 @@ class Stream:
     """What the server itself says it lost, by where."""
     points: list[tuple[float, float]]
     """(seconds, latency in ms) of every returned frame, for the chart."""
+    numbers: frozenset[int]
+    """Of the frames that came back in the measured time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,7 @@ def _summary(
         detections_per_s=detected if rate is None else rate,
         drops=_grown(before.scrape, after.scrape, DROPS, "where"),
         points=[(received_s - seen["began_s"], (received_s - sent_s) * 1e3) for _, sent_s, received_s in frames],
+        numbers=frozenset(number for number, _, _ in frames),
     )
 
 

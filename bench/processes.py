@@ -68,7 +68,9 @@ async def word(child: Process, expected: str, log: Path) -> None:
     assert child.stdout is not None
     line = (await child.stdout.readline()).decode().strip()
     if line != expected:
-        raise Failed(f"the client said {line!r} instead of {expected!r}, see {log}")
+        if not line:
+            await child.wait()
+        raise Failed(f"expected {expected!r} of the client, got {line!r}: {_last_line(log)}, see {log}")
 
 
 async def finish(child: Process, log: Path) -> None:
@@ -76,7 +78,12 @@ async def finish(child: Process, log: Path) -> None:
     assert child.stdin is not None
     child.stdin.close()
     if await child.wait():
-        raise Failed(f"the client ended with {child.returncode}, see {log}")
+        raise Failed(f"the client ended with {child.returncode}: {_last_line(log)}, see {log}")
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").splitlines()
+    return lines[-1] if lines else "it said nothing"
 
 
 async def _until_ready(child: Process, url: str) -> None:

@@ -43,7 +43,8 @@ def table(measured: Measured) -> Iterator[str]:
         yield from _aligned(["frames and latency", *COLUMNS], [[s.name, *_frames(s)] for s in streams])
         yield ""
         yield from _aligned(["cores and bitrates", *COST_COLUMNS], [[s.name, *_costs(s)] for s in streams])
-        yield "(outside: the server without its detector's threads; others: everything else on this machine)"
+        yield "outside: the server without its detector's threads; others: everything else on this machine;"
+        yield "lag: over the last minute, so in a run shorter than that the server's start is in it"
         for stream in streams:
             if stream.drops:
                 yield f"{stream.name} dropped by itself: {json.dumps(stream.drops)}"
@@ -59,7 +60,13 @@ def table(measured: Measured) -> Iterator[str]:
             f"{accuracy.invented:.1%} of the shown ones fit nothing"
         )
     if (connects := measured.connects) is not None:
-        yield f"{connects.count} connects in {connects.seconds:.0f} s: before {connects.before}, after {connects.after}"
+        yield f"{connects.count} connects in {connects.seconds:.0f} s"
+        for when, moment in (("before", connects.before), ("after", connects.after)):
+            tasks = "unknown" if moment.tasks is None else moment.tasks
+            yield (
+                f"  {when:6} {moment.descriptors} descriptors, {moment.threads} threads, {tasks} tasks, "
+                f"{moment.rss_mb:.0f} MB"
+            )
 
 
 def verdict_lines(found: Sequence[Verdict]) -> Iterator[str]:
@@ -120,7 +127,7 @@ def _aligned(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) 
 def _plain(value: Any) -> Any:
     """Without the single frames, and without NaN, which is not JSON."""
     if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items() if key != "points"}
+        return {key: _plain(each) for key, each in value.items() if key not in ("points", "numbers")}
     if isinstance(value, float):
         return None if math.isnan(value) else round(value, 4)
     return value

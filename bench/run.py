@@ -86,7 +86,8 @@ class Run:
         options = self._vedette_options("smooth", ("bench.watched_server", str(shown)), data_dir)
         self.measured.smooth = await stream(options)
         profile = Registry.load().profile(PROFILES["smooth"])
-        self.measured.accuracy = compare(read_shown(shown), Truth.read(truth), self._content.order, profile.confidence)
+        returned = [frame for frame in read_shown(shown) if frame.number in self.measured.smooth.numbers]
+        self.measured.accuracy = compare(returned, Truth.read(truth), self._content.order, profile.confidence)
 
     async def _exact(self, data_dir: str) -> None:
         self.measured.exact = await stream(self._vedette_options("exact", ("server",), data_dir))
@@ -138,7 +139,7 @@ class Run:
             "VEDETTE_PORT": str(port),
             "VEDETTE_DATA_DIR": data_dir,
             "VEDETTE_DETECTOR": self._options.weights,
-            "VEDETTE_LOG_LEVEL": "warning",
+            "VEDETTE_LOG_LEVEL": "info",
         }
 
 

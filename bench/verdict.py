@@ -106,6 +106,6 @@ def _connects(connects: Connects) -> Verdict:
     tasks = "?" if before.tasks is None or after.tasks is None else f"{after.tasks - before.tasks:+d}"
     found = (
         f"{after.descriptors - before.descriptors:+d} fds, {after.threads - before.threads:+d} threads, "
-        f"{tasks} tasks, {after.rss_mb - before.rss_mb:+.1f} MB"
+        f"{tasks} tasks, {connects.growth_mb:+.1f} MB"
     )
     return Verdict(f"{connects.count} connects: all given back", "+0, +0, +0, <= 20 MB", found, connects.returned)
