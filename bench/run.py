@@ -74,7 +74,7 @@ class Run:
 
     async def _loaded_echo(self, data_dir: str) -> None:
         async with bare_detector(self._detector(data_dir), self._options.out) as detector:
-            self.measured.loaded_echo = await stream(self._echo_options("echo beside detector"), detector)
+            self.measured.loaded_echo = await stream(self._echo_options("echo+detector"), detector)
 
     async def _smooth(self, data_dir: str) -> None:
         out = self._options.out
