@@ -11,7 +11,9 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from http.client import HTTPMessage
 from pathlib import Path
+from typing import IO
 
 from ..errors import ModelUnavailable
 from .options import Report
@@ -119,11 +121,15 @@ class Hub:
 class _OnlySafeRedirects(urllib.request.HTTPRedirectHandler):
     """GitHub redirects to its storage: followed, but never to plain http or to a file."""
 
-    def redirect_request(self, *args: object, **kwargs: object) -> urllib.request.Request | None:
-        request = super().redirect_request(*args, **kwargs)  # type: ignore[arg-type]
-        if request is not None:
-            _check_url(request.full_url)
-        return request
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> urllib.request.Request | None:
+        try:
+            _check_url(newurl)
+        except ValueError:
+            fp.close()  # nobody else would
+            raise
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def _check_url(url: str) -> None:
