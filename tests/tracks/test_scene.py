@@ -137,6 +137,7 @@ def test_times_that_run_backwards_make_no_events() -> None:
     play(scene, (5, 6, (1,)))
     assert told(scene.update(tracked(1), 2.0)) == []
     assert told(scene.update(tracked(), 3.0)) == []
+    assert told(scene.update(tracked(), 6.5)) == []
     assert scene.present == {1}
 
 

@@ -258,6 +258,12 @@ def test_a_change_of_resolution_keeps_numbers_and_motion() -> None:
     big = tuple(2 * edge for edge in walker(1.0))
     assert iou(box, big) > 0.95
     assert ids(tracker.update(found(big), 1.0)) == [1]
+    (kept,), other = tracker._association.tracked_stracks, ByteTrack()
+    follow(other, lambda t: tuple(2 * edge for edge in walker(t)), 10, 1.0)
+    other.update(found(big), 1.0)
+    (expected,) = other._association.tracked_stracks
+    np.testing.assert_allclose(kept.mean, expected.mean, rtol=1e-6)
+    np.testing.assert_allclose(kept.covariance, expected.covariance, rtol=1e-6, atol=1e-9)
     with pytest.raises(ValueError, match="positive"):
         tracker.rescale(0.0, 1.0)
 

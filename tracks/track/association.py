@@ -1,7 +1,7 @@
 """ultralytics' BYTETracker, changed in what it counts: its `frame_id` is milliseconds, and classes matter.
 
-Written against ultralytics 8.4.190; the methods that are replaced are `multi_predict`, `get_kalmanfilter`, `get_dists`,
-`_pre_first_associate` and `_second_association`. Their own versions count updates and match boxes whatever they show.
+Written against ultralytics 8.4.190; the methods that are replaced are `multi_predict`, `get_kalmanfilter`, `get_dists`
+and `_second_association`. Their own versions count updates and match boxes whatever they show.
 """
 
 from __future__ import annotations
@@ -107,10 +107,6 @@ class Association(BYTETracker):
             other = classes != np.array([box.cls for box in detections])
             cost[other] = np.where(cost[other] > 1 - OTHER_CLASS_IOU, 1.0, cost[other] + OTHER_CLASS_COST)
         return cost
-
-    def _pre_first_associate(self, pool: Any, unconfirmed: list[Track], img: Any, results_high: Any) -> None:
-        """The original lets no time pass for tracks that were seen once, so their velocity began too low."""
-        self.multi_predict(unconfirmed)
 
     def _second_association(
         self,

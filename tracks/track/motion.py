@@ -3,7 +3,7 @@
 ByteTrack's own filter is tuned to associate: its velocity lags behind by several updates. What is shown between two
 detections is extrapolated from the detector's boxes instead. On people walking (10 detections a second, 60 to 100 ms
 old when they arrive) the shown boxes of moving people then overlap with the detector's own result on the shown frame by
-0.91 (median IoU), against 0.85 when boxes are held; of people that stand by 0.99 both ways.
+0.91 (median IoU), against 0.85 when boxes are held; over all people, most of whom stand, by 0.99 both ways.
 """
 
 from __future__ import annotations
