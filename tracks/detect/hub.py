@@ -57,7 +57,10 @@ class Hub:
                 raise ModelUnavailable(f"{name} is not in {self._folder} and the registry does not allow fetching it")
             report(f"fetching {name} from {urllib.parse.urlsplit(self._url).hostname} (once)")
             self._fetch(name, path)
-        return path, self._trusted(name, path)
+        try:
+            return path, self._trusted(name, path)
+        except OSError as error:
+            raise ModelUnavailable(f"{path} cannot be used: {error.strerror}") from error
 
     def _trusted(self, name: str, path: Path) -> str:
         """The hash of the first use; a file that was put here by hand is first used now."""
@@ -68,8 +71,12 @@ class Hub:
         return known
 
     def _fetch(self, name: str, path: Path) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=self._folder, prefix=".fetching-") as file:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            target = tempfile.NamedTemporaryFile(dir=self._folder, prefix=".fetching-")  # noqa: SIM115 - closed below
+        except OSError as error:
+            raise ModelUnavailable(f"{self._folder} cannot be written: {error.strerror}") from error
+        with target as file:
             try:
                 actual = self._download(self._url + name, Path(file.name))
             except (OSError, http.client.HTTPException, ValueError) as error:
