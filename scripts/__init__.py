@@ -4,7 +4,8 @@ import shutil
 import sys
 
 if sys.version_info < (3, 11):  # noqa: UP036 - this is the place that tells
-    newer = [name for name in ("python3.14", "python3.13", "python3.12", "python3.11") if shutil.which(name)]
+    which = getattr(shutil, "which", None)  # Python 2 has none
+    newer = [name for name in ("python3.14", "python3.13", "python3.12", "python3.11") if which and which(name)]
     hint = "Install 3.11 or newer: python.org, or your package manager."
     if newer:
         hint = "There is a newer one here. Run: make PYTHON=" + newer[0] + " and the command."

@@ -34,7 +34,7 @@ class Environment:
 
     def make(self, steps: Steps) -> None:
         """Step: make the environment where there is none. Raises StepFailed when this Python cannot."""
-        if self._works():
+        if self.up_to_date(frozenset()) or self._works():
             steps.say(f"virtual environment in {self._shown()}", "is there")
             return
         if importlib.util.find_spec("venv") is None or importlib.util.find_spec("ensurepip") is None:
