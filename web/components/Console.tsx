@@ -27,7 +27,7 @@ export function Console() {
 
   useEffect(() => {
     void health.ask();
-    const leave = () => session.stop();
+    const leave = () => session.stop(true);
     addEventListener("pagehide", leave);
     return () => {
       removeEventListener("pagehide", leave);

@@ -16,8 +16,8 @@ const PROFILE_WORDS: Record<Profile, { label: string; hint: string }> = {
 };
 
 const OVERLAY_WORDS: Record<Overlay, { label: string; hint: string }> = {
-  smooth: { label: "Smooth", hint: "Every frame comes back; boxes move along between detections" },
-  exact: { label: "Exact", hint: "Each frame carries its own detections; late frames are dropped and counted" },
+  smooth: { label: "Smooth", hint: "Every frame, boxes moving in between" },
+  exact: { label: "Exact", hint: "Only frames with their own detections" },
 };
 
 interface Props {

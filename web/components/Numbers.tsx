@@ -22,7 +22,7 @@ export function Numbers({ session }: { session: LiveSession }) {
           value={latency ? whole(latency.p50) : NONE}
           unit="ms"
           note={!view.measurable ? "not measured in this browser" : latency ? `p95 ${whole(latency.p95)} ms, measured here` : "not measured yet"}
-          hint="From this page's encoder to this page's screen, matched frame by frame. The lens and the monitor are not in it."
+          hint="From this page's encoder to this page's screen, matched frame by frame, with the encoder's mean time. The lens and the monitor are not in it."
         />
         <Sparkline values={trend} />
       </div>

@@ -1,4 +1,4 @@
-import type { DetectorInfo, ErrorBody, Overlay, Profile, VedetteEvent } from "./types";
+import type { DetectorInfo, ErrorBody, Overlay, Profile, ServerState, VedetteEvent } from "./types";
 
 /** Where the server is; empty means the page's own origin. */
 export const API_BASE = (process.env.NEXT_PUBLIC_API_BASE ?? "").replace(/\/$/, "");
@@ -35,6 +35,7 @@ export interface Health {
 export interface Api {
   createSource(name: string, signal?: AbortSignal): Promise<string>;
   createSession(sourceId: string, profile: Profile, overlay: Overlay, signal?: AbortSignal): Promise<string>;
+  sessionState(sessionId: string): Promise<{ state: ServerState; reason: string | null }>;
   offer(sessionId: string, sdp: string, signal?: AbortSignal): Promise<Answer>;
   trickle(location: string, candidates: readonly RTCIceCandidateInit[], end: boolean): Promise<void>;
   /** DELETE that outlives the page; a resource that is already gone is fine. */
@@ -75,6 +76,9 @@ export function createApi(base: string = API_BASE, fetcher: typeof fetch = (...a
     createSession: async (sourceId, profile, overlay, signal) =>
       (await post<{ sessionId: string }>("/sessions", { sourceId, pipelines: ["vision"], profile, overlay }, signal))
         .sessionId,
+
+    sessionState: async (sessionId) =>
+      (await (await call("GET", `/sessions/${sessionId}`)).json()) as { state: ServerState; reason: string | null },
 
     offer: async (sessionId, sdp, signal) => {
       const response = await call("POST", `/sessions/${sessionId}/offer`, { type: "offer", sdp }, { signal: signal ?? null });

@@ -13,15 +13,19 @@ export interface Latency {
 }
 
 /**
- * Page-to-page latency: from the moment a frame left this page's encoder's input to the moment its returned picture is due on screen.
+ * Page-to-page latency: from the moment this page's encoder took a frame to the moment its returned picture is due on screen.
  * The lens, the camera's own delay and the monitor are not in it. Times are milliseconds since the Unix epoch.
  *
  * A returned picture's timestamp less `rtpOrigin` is its time on the session clock; a detection tells how far that is
- * from the publisher's own RTP time; and a worker logged when the frame with that RTP time was sent.
+ * from the publisher's own RTP time; and a worker logged when the frame with that RTP time left the encoder. Browsers
+ * do not tell when each frame entered it (Chromium 156 gives no `captureTime` there), so its mean time a frame is added.
  */
 export class Meter {
   /** False where the browser cannot show outgoing RTP times: then nothing is measured and nothing is invented. */
   supported = true;
+
+  /** The encoder's mean time a frame lately, ms. */
+  encodeMs = 0;
 
   private readonly sentAt = new Map<number, number>();
   private readonly readings: { at: number; ms: number }[] = [];
@@ -29,7 +33,7 @@ export class Meter {
   private toSource: number | null = null;
   private trend: number[] = [];
 
-  /** A frame with this RTP time left the page. */
+  /** A frame with this RTP time left the encoder. */
   sent(rtp: number, at: number): void {
     this.sentAt.set(rtp, at);
     if (this.sentAt.size > SENT_FRAMES) {
@@ -56,8 +60,8 @@ export class Meter {
     if (this.origin === null || this.toSource === null) return null;
     const sentAt = this.sentAt.get(rtpAdd(rtpAdd(rtpTimestamp, -this.origin), this.toSource));
     if (sentAt === undefined) return null;
-    const ms = at - sentAt;
-    if (ms < 0 || ms > PLAUSIBLE_MS) return null;
+    if (at < sentAt || at - sentAt > PLAUSIBLE_MS) return null;
+    const ms = at - sentAt + this.encodeMs;
     this.readings.push({ at, ms });
     this.forget(at);
     return ms;
@@ -83,6 +87,7 @@ export class Meter {
   restart(): void {
     this.sentAt.clear();
     this.readings.length = 0;
+    this.encodeMs = 0;
     this.origin = null;
     this.toSource = null;
   }

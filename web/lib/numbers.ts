@@ -60,6 +60,13 @@ export class Numbers {
     this.meter.restart();
   }
 
+  /** Nothing is connected: no rate is true any more. What was lost, and the trend, stay for reading. */
+  pause(): void {
+    this.metric = null;
+    const { drops, trend, measurable } = this.view.getSnapshot();
+    this.view.set({ ...EMPTY, drops, trend, measurable });
+  }
+
   heard(metric: MetricData): void {
     this.metric = { data: metric, at: performance.now() };
   }
@@ -80,6 +87,8 @@ export class Numbers {
     const seconds = before ? (counters.at - before.at) / 1_000 : 0;
     const rate = (field: "framesDecoded" | "framesSent" | "bytesSent") =>
       before && seconds > 0 ? Math.max(0, counters[field] - before[field]) / seconds : null;
+    const encoded = before ? counters.framesEncoded - before.framesEncoded : 0;
+    if (before && encoded > 0) this.meter.encodeMs = (counters.encodeMs - before.encodeMs) / encoded;
     const bytes = rate("bytesSent");
     const epoch = performance.timeOrigin + performance.now();
     const fresh = this.metric && performance.now() - this.metric.at < FRESH_MS;

@@ -13,7 +13,7 @@ export interface PeerHandlers {
   onConnection(state: RTCPeerConnectionState): void;
   /** The events channel closed under a standing connection: the feed would freeze and look alive. */
   onEventsClosed(): void;
-  /** A frame left this page; `at` in ms since the Unix epoch. */
+  /** A frame left this page's encoder; `at` in ms since the Unix epoch. */
   onSent(rtp: number, at: number): void;
 }
 
@@ -26,6 +26,8 @@ export interface Counters {
   framesDropped: number;
   packetsLost: number;
   bytesSent: number;
+  framesEncoded: number;
+  encodeMs: number;
   width: number;
   height: number;
   roundTripMs: number | null;
@@ -122,6 +124,8 @@ export class Peer {
       framesDropped: 0,
       packetsLost: 0,
       bytesSent: 0,
+      framesEncoded: 0,
+      encodeMs: 0,
       width: 0,
       height: 0,
       roundTripMs: null,
@@ -136,6 +140,8 @@ export class Peer {
       } else if (report.type === "outbound-rtp" && report.kind === "video") {
         totals.framesSent = report.framesSent ?? 0;
         totals.bytesSent = report.bytesSent ?? 0;
+        totals.framesEncoded = report.framesEncoded ?? 0;
+        totals.encodeMs = (report.totalEncodeTime ?? 0) * 1_000;
       } else if (report.type === "candidate-pair" && report.nominated && report.currentRoundTripTime !== undefined) {
         totals.roundTripMs = report.currentRoundTripTime * 1_000;
       }
@@ -143,14 +149,14 @@ export class Peer {
     return totals;
   }
 
-  /** Close here and tell the server, even while the page goes away. */
-  close(): void {
+  /** Close here at once, and tell the server, even while the page goes away. Resolves when it knows or cannot be told. */
+  async close(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
     this.worker?.terminate();
     this.pc.onconnectionstatechange = null;
     this.pc.close();
-    if (this.answer) void this.api.remove(this.answer.location).catch(() => undefined);
+    if (this.answer) await this.api.remove(this.answer.location).catch(() => undefined);
   }
 
   private receive(data: unknown): void {

@@ -74,9 +74,13 @@ export class LiveSession {
     }
   }
 
-  /** End the session for good. */
-  stop(): void {
-    this.release();
+  /**
+   * End the session for good.
+   *
+   * @param leaving the page goes away: nothing that waits for an answer will be sent any more
+   */
+  stop(leaving = false): void {
+    this.release(leaving);
     this.set({ name: "idle" });
   }
 
@@ -130,7 +134,7 @@ export class LiveSession {
   private async connect(signal: AbortSignal): Promise<void> {
     const id = this.sessionId.getSnapshot();
     if (id === null) return;
-    this.peer?.close();
+    void this.peer?.close();
     this.numbers.restart();
     this.connection = "new";
     const peer: Peer = new Peer(this.api, id, {
@@ -225,8 +229,9 @@ export class LiveSession {
     const phase = this.phase.getSnapshot();
     if (!isActive(phase)) return;
     this.clearTimers();
-    this.peer?.close();
+    void this.peer?.close();
     this.peer = null;
+    this.numbers.pause();
     this.attempt += 1;
     const wait = backoffMs(this.attempt);
     const since = phase.name === "reconnecting" || phase.name === "stalled" ? phase.since : performance.now();
@@ -250,12 +255,20 @@ export class LiveSession {
       await this.connect(run.signal);
     } catch (error) {
       if (run.signal.aborted) return;
-      if (error instanceof ApiError && error.status === 404) return this.finish("The session ended while this page was away");
-      if (error instanceof ApiError && error.status >= 400 && error.status < 500 && error.status !== 429) {
-        return this.fail(faultOf(error));
-      }
+      const refused = error instanceof ApiError && error.status >= 400 && error.status < 500 && error.status !== 429;
+      if (refused) return this.refused(error, run.signal);
       this.lost(error instanceof ApiError && error.code === "server_gone" ? "The server does not answer" : "No answer to the offer");
     }
+  }
+
+  /** The server will not have this session any more: because it is over, or for another reason, which is then a fault. */
+  private async refused(error: ApiError, signal: AbortSignal): Promise<void> {
+    const id = this.sessionId.getSnapshot();
+    const after = error.status === 404 || id === null ? null : await this.api.sessionState(id).catch(() => null);
+    if (signal.aborted) return;
+    if (error.status === 404 || after?.state === "ended") {
+      this.finish(after?.reason ? `Ended by the server: ${after.reason}` : "It ended while this page was away");
+    } else this.fail(faultOf(error));
   }
 
   private finish(reason: string): void {
@@ -269,22 +282,26 @@ export class LiveSession {
   }
 
   /** Let go of everything: camera, connection, session. Safe at any time, also while the page goes away. */
-  private release(): void {
+  private release(leaving = false): void {
     this.run?.abort();
     this.run = null;
     this.clearTimers();
     if (this.pulse !== null) clearInterval(this.pulse);
     this.pulse = null;
-    this.peer?.close();
+    const closed = this.peer?.close();
     this.peer = null;
     if (this.camera) this.camera.track.onended = null;
     closeCamera(this.camera);
     this.camera = null;
     this.media.set(NO_MEDIA);
     this.feed.close();
+    this.numbers.pause();
     const id = this.sessionId.getSnapshot();
     this.sessionId.set(null);
-    if (id !== null) this.remove(id);
+    if (id === null) return;
+    // The session takes its peers with it: told first, it would answer 404 for the peer.
+    if (closed && !leaving) void closed.then(() => this.remove(id));
+    else this.remove(id);
   }
 
   private remove(id: string): void {

@@ -28,6 +28,15 @@ describe("Meter", () => {
     expect(meter.latency(10_200)).toEqual({ p50: 80, p95: 80, samples: 2 });
   });
 
+  it("counts the encoder's own time in", () => {
+    const meter = new Meter();
+    meter.setOrigin(0);
+    meter.relate(0, 0);
+    meter.encodeMs = 12;
+    meter.sent(1, 1_000);
+    expect(meter.shown(1, 1_050)).toBe(62);
+  });
+
   it("measures nothing for a picture that it cannot place", () => {
     const meter = new Meter();
     meter.sent(1_000, 10_000);

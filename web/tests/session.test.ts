@@ -57,6 +57,7 @@ function setUp(getUserMedia: () => Promise<unknown>) {
     trickle: vi.fn<Api["trickle"]>(async () => undefined),
     remove: vi.fn<Api["remove"]>(async () => undefined),
     events: vi.fn<Api["events"]>(),
+    sessionState: vi.fn<Api["sessionState"]>(),
     health: vi.fn<Api["health"]>(),
   };
   vi.stubGlobal("isSecureContext", true);
@@ -164,6 +165,30 @@ describe("LiveSession", () => {
     expect(camera.stop).toHaveBeenCalled();
   });
 
+  it("asks why, when the server refuses to go on: an ended session is no fault", async () => {
+    const { api, session } = await live();
+    api.offer.mockRejectedValue(new ApiError("conflict", "it has ended", 409));
+    api.sessionState.mockResolvedValue({ state: "ended", reason: "stopped by a client" });
+    newest().become("failed");
+    await vi.advanceTimersByTimeAsync(600);
+    expect(session.phase.getSnapshot()).toMatchObject({ name: "ended", reason: "Ended by the server: stopped by a client" });
+  });
+
+  it("calls another publisher by its name", async () => {
+    const { api, session } = await live();
+    api.offer.mockRejectedValue(new ApiError("conflict", "another publishes", 409));
+    api.sessionState.mockResolvedValue({ state: "live", reason: null });
+    newest().become("failed");
+    await vi.advanceTimersByTimeAsync(600);
+    expect(session.phase.getSnapshot()).toMatchObject({ name: "failed", fault: { code: "conflict" } });
+  });
+
+  it("tells peer and session at once when the page goes away", async () => {
+    const { api, session } = await live();
+    session.stop(true);
+    expect(api.remove.mock.calls).toEqual([["/peers/p"], ["/sessions/session"]]);
+  });
+
   it("says so when the camera is pulled out", async () => {
     const { camera, session } = await live();
     camera.onended?.();
@@ -176,6 +201,7 @@ describe("LiveSession", () => {
     expect(name(session)).toBe("idle");
     expect(camera.stop).toHaveBeenCalled();
     expect(newest().closed).toBe(true);
+    await vi.advanceTimersByTimeAsync(0);
     expect(api.remove.mock.calls).toEqual([["/peers/p"], ["/sessions/session"]]);
     await vi.advanceTimersByTimeAsync(60_000);
     expect(FakePeer.all).toHaveLength(1);
