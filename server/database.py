@@ -35,11 +35,15 @@ MIGRATIONS = {"connections": {"default": "sqlite://:memory:"}, "apps": APPS}
 FILE_NAME = "vedette.db"
 BUSY_TIMEOUT_MS = 2000
 """How long one statement waits for another process's lock before it fails; whoever can wait longer tries again."""
+CLOSE_TIMEOUT_S = 4.0
+"""How long `close` waits for transactions that have begun; twice a statement's own limit."""
 JOURNAL_BYTES = 64 * 2**20
 """What a checkpoint leaves of the write-ahead log. tortoise's default, 16 KiB, cuts and grows the file every time."""
 
+REJECTED = (IntegrityError, sqlite3.IntegrityError, ValidationError, asyncpg.DataError, OverflowError, UnicodeError)
+"""What they raise for values that do not fit; sqlite3's own when the COMMIT finds out, which tortoise passes on."""
 UNAVAILABLE = (BaseORMException, sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
-"""What tortoise and the drivers raise when the database is away, locked, full or broken."""
+"""What they raise when the database is away, locked, full or broken."""
 
 
 class Rejected(InvalidRequest):
@@ -75,10 +79,12 @@ class Database:
         return await self._run(self._write(work))
 
     async def close(self) -> None:
-        """Let transactions that have begun finish, then close every connection. Safe to call twice."""
+        """Let transactions that have begun finish, for 4 s at most, then close every connection. Safe to call twice."""
         self._closed = True
         if self._tasks:
-            await asyncio.wait(self._tasks)
+            _, late = await asyncio.wait(self._tasks, timeout=CLOSE_TIMEOUT_S)
+            for task in late:
+                task.cancel()
         await self._context.close_connections()
 
     async def _run(self, work: Coroutine[Any, Any, T]) -> T:
@@ -120,7 +126,7 @@ class Database:
     def _translated(self) -> Any:
         try:
             yield
-        except (IntegrityError, ValidationError, asyncpg.DataError, OverflowError, UnicodeError) as error:
+        except REJECTED as error:
             raise Rejected(str(error)) from error
         except UNAVAILABLE as error:
             raise DatabaseUnavailable(f"database {self.where}: {error}") from error

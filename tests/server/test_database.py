@@ -6,14 +6,31 @@ import asyncio
 import re
 import sqlite3
 import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 from tortoise.backends.base.client import BaseDBAsyncClient
 
-from server.database import Rejected, open_database, redacted
+from server.database import Database, Rejected, open_database, redacted
 from server.models import SourceRow
 from tracks.errors import DatabaseUnavailable
+
+Opening = Callable[[Path], Awaitable[Database]]
+
+
+@pytest.fixture
+async def opening() -> AsyncIterator[Opening]:
+    """`open_database` on SQLite; what it opens is closed even when the test fails, or its threads would stay."""
+    async with AsyncExitStack() as stack:
+
+        async def open_and_close_later(data_dir: Path) -> Database:
+            database = await open_database(None, data_dir)
+            stack.push_async_callback(database.close)
+            return database
+
+        yield open_and_close_later
 
 
 async def insert(client: BaseDBAsyncClient, source_id: str = "a") -> None:
@@ -24,10 +41,10 @@ async def count(client: BaseDBAsyncClient) -> int:
     return await SourceRow.all().using_db(client).count()
 
 
-async def test_an_empty_folder_becomes_a_database(tmp_path: Path) -> None:
+async def test_an_empty_folder_becomes_a_database(tmp_path: Path, opening: Opening) -> None:
     """The folder and the file are made, the schema is applied and recorded, and a second start changes nothing."""
     for _ in range(2):
-        database = await open_database(None, tmp_path / "new" / "data")
+        database = await opening(tmp_path / "new" / "data")
         tables = await database.read(
             lambda client: client.execute_query_dict("SELECT name FROM sqlite_master WHERE type = 'table'")
         )
@@ -48,9 +65,9 @@ async def test_models_and_migrations_agree() -> None:
     assert output.decode().strip() == "No changes detected"
 
 
-async def test_writes_are_in_wal_mode_and_reads_cannot_write(tmp_path: Path) -> None:
+async def test_writes_are_in_wal_mode_and_reads_cannot_write(tmp_path: Path, opening: Opening) -> None:
     """Readers are not held up by the writer, and have a connection that refuses to change anything."""
-    database = await open_database(None, tmp_path)
+    database = await opening(tmp_path)
     mode = await database.write(lambda client: client.execute_query_dict("PRAGMA journal_mode"))
     assert mode == [{"journal_mode": "wal"}]
     with pytest.raises(DatabaseUnavailable, match="readonly"):
@@ -64,17 +81,19 @@ async def test_writes_are_in_wal_mode_and_reads_cannot_write(tmp_path: Path) -> 
 
     writing = asyncio.create_task(database.write(slow))
     await began.wait()
-    async with asyncio.timeout(1):
-        assert await database.read(count) == 0
-    go_on.set()
+    try:
+        async with asyncio.timeout(1):
+            assert await database.read(count) == 0
+    finally:
+        go_on.set()
     await writing
     assert await database.read(count) == 1
     await database.close()
 
 
-async def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
+async def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path, opening: Opening) -> None:
     """An error inside undoes everything, reaches the caller, and the next transaction works."""
-    database = await open_database(None, tmp_path)
+    database = await opening(tmp_path)
 
     async def half(client: BaseDBAsyncClient) -> None:
         await insert(client)
@@ -87,9 +106,26 @@ async def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
     await database.close()
 
 
-async def test_what_the_schema_refuses_is_told_apart_from_trouble(tmp_path: Path) -> None:
+async def test_a_commit_that_fails_leaves_nothing(tmp_path: Path, opening: Opening) -> None:
+    """SQLite keeps a transaction open whose COMMIT broke a rule; it must not come back with the next one."""
+    database = await opening(tmp_path)
+
+    async def broken(client: BaseDBAsyncClient) -> None:
+        await insert(client)
+        await client.execute_query("CREATE TABLE child (source REFERENCES sources (id) DEFERRABLE INITIALLY DEFERRED)")
+        await client.execute_query("INSERT INTO child VALUES ('nowhere')")
+
+    with pytest.raises(Rejected, match="FOREIGN KEY"):
+        await database.write(broken)
+    async with asyncio.timeout(5):
+        await database.write(lambda client: insert(client, "b"))
+    assert await database.read(count) == 1
+    await database.close()
+
+
+async def test_what_the_schema_refuses_is_told_apart_from_trouble(tmp_path: Path, opening: Opening) -> None:
     """A second row with the same id, or a name that is too long, will never be stored; trying again is useless."""
-    database = await open_database(None, tmp_path)
+    database = await opening(tmp_path)
     await database.write(insert)
     with pytest.raises(Rejected, match="UNIQUE"):
         await database.write(insert)
@@ -98,9 +134,9 @@ async def test_what_the_schema_refuses_is_told_apart_from_trouble(tmp_path: Path
     await database.close()
 
 
-async def test_a_cancelled_writer_does_not_block_the_next(tmp_path: Path) -> None:
+async def test_a_cancelled_writer_does_not_block_the_next(tmp_path: Path, opening: Opening) -> None:
     """A request that is given up, even before its transaction began, leaves the connection usable."""
-    database = await open_database(None, tmp_path)
+    database = await opening(tmp_path)
     for turns in range(12):
         task = asyncio.create_task(database.write(lambda client: insert(client, f"id{turns}")))  # noqa: B023
         for _ in range(turns):
@@ -112,9 +148,9 @@ async def test_a_cancelled_writer_does_not_block_the_next(tmp_path: Path) -> Non
     await database.close()
 
 
-async def test_two_databases_do_not_see_each_other(tmp_path: Path) -> None:
+async def test_two_databases_do_not_see_each_other(tmp_path: Path, opening: Opening) -> None:
     """Nothing about an open database is global."""
-    one, two = await open_database(None, tmp_path / "1"), await open_database(None, tmp_path / "2")
+    one, two = await opening(tmp_path / "1"), await opening(tmp_path / "2")
     await one.write(insert)
     assert (await one.read(count), await two.read(count)) == (1, 0)
     await one.close()
@@ -122,9 +158,9 @@ async def test_two_databases_do_not_see_each_other(tmp_path: Path) -> None:
     await two.close()
 
 
-async def test_a_closed_database_says_so(tmp_path: Path) -> None:
+async def test_a_closed_database_says_so(tmp_path: Path, opening: Opening) -> None:
     """Late callers get a clear error, and closing twice is harmless."""
-    database = await open_database(None, tmp_path)
+    database = await opening(tmp_path)
     await database.close()
     await database.close()
     with pytest.raises(DatabaseUnavailable, match="is closed"):
@@ -133,36 +169,36 @@ async def test_a_closed_database_says_so(tmp_path: Path) -> None:
         await database.write(insert)
 
 
-async def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+async def test_a_file_that_is_no_database_is_named(tmp_path: Path, opening: Opening) -> None:
     """The message says which file, and the file is left as it was."""
     path = tmp_path / "vedette.db"
     path.write_bytes(b"something else entirely" * 100)
     with pytest.raises(DatabaseUnavailable, match=f"cannot open database {path}: file is not a database"):
-        await open_database(None, tmp_path)
+        await opening(tmp_path)
     assert path.read_bytes() == b"something else entirely" * 100
 
 
-async def test_a_data_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+async def test_a_data_folder_that_cannot_be_made_is_named(tmp_path: Path, opening: Opening) -> None:
     """A file where the folder should be stops the start."""
     (tmp_path / "data").write_text("")
     with pytest.raises(DatabaseUnavailable, match=f"cannot open database {tmp_path}/data/vedette.db"):
-        await open_database(None, tmp_path / "data")
+        await opening(tmp_path / "data")
 
 
-async def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+async def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path, opening: Opening) -> None:
     """A migration that this version does not know stops the start, by name."""
-    await (await open_database(None, tmp_path)).close()
+    await (await opening(tmp_path)).close()
     with sqlite3.connect(tmp_path / "vedette.db") as connection:
         connection.execute(
             "INSERT INTO tortoise_migrations (app, name, applied_at) VALUES ('vedette', '0099_later', '2030-01-01')"
         )
     connection.close()
     with pytest.raises(DatabaseUnavailable, match="newer version: it has 0099_later"):
-        await open_database(None, tmp_path)
+        await opening(tmp_path)
 
 
 async def test_a_migration_is_recorded_with_its_tables_or_not_at_all(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, opening: Opening, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A process that dies between the two can start again."""
 
@@ -172,8 +208,8 @@ async def test_a_migration_is_recorded_with_its_tables_or_not_at_all(
     with monkeypatch.context() as patched:
         patched.setattr("tortoise.migrations.recorder.MigrationRecorder.record_applied", dies)
         with pytest.raises(DatabaseUnavailable, match="killed"):
-            await open_database(None, tmp_path)
-    database = await open_database(None, tmp_path)
+            await opening(tmp_path)
+    database = await opening(tmp_path)
     assert await database.read(count) == 0
     await database.close()
 

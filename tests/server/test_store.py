@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import sqlite3
 import sys
@@ -18,12 +19,21 @@ from tracks.events import ErrorData, Event, Model, SessionData
 from tracks.events.envelope import new_id
 
 
+@contextlib.asynccontextmanager
+async def opened(data_dir: Path) -> AsyncIterator[Database]:
+    """A database that is closed even when the test fails, or its threads would stay."""
+    database = await open_database(None, data_dir)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
     """A fresh database."""
-    opened = await open_database(None, tmp_path)
-    yield opened
-    await opened.close()
+    async with opened(tmp_path) as database:
+        yield database
 
 
 @pytest.fixture
@@ -138,9 +148,8 @@ async def test_a_subscriber_that_fails_loses_only_its_own_event(database: Databa
     assert [item["seq"] for item in await stored(log, session)] == [1, 2, 3]
 
 
-async def test_numbering_continues_after_a_restart(tmp_path: Path) -> None:
+async def test_numbering_continues_after_a_restart(database: Database, tmp_path: Path) -> None:
     """What was stored is there after closing and opening again, and the next seq follows."""
-    database = await open_database(None, tmp_path)
     session = await new_session(database)
     log = EventLog(database, lambda _: None)
     for number in range(3):
@@ -148,18 +157,13 @@ async def test_numbering_continues_after_a_restart(tmp_path: Path) -> None:
     await log.close()
     await database.close()
 
-    database = await open_database(None, tmp_path)
-    log = EventLog(database, lambda _: None)
-    log.append(event(session, 3))
-    await log.close()
-    assert [(item["seq"], item["at"]) for item in await stored(log, session)] == [
-        (1, 0.0),
-        (2, 1.0),
-        (3, 2.0),
-        (4, 3.0),
-    ]
-    assert (await Sessions(database, "node").get(session.id)).last_seq == 4
-    await database.close()
+    async with opened(tmp_path) as again:
+        log = EventLog(again, lambda _: None)
+        log.append(event(session, 3))
+        await log.close()
+        found = await stored(log, session)
+        assert [(item["seq"], item["at"]) for item in found] == [(1, 0.0), (2, 1.0), (3, 2.0), (4, 3.0)]
+        assert (await Sessions(again, "node").get(session.id)).last_seq == 4
 
 
 async def test_a_stale_owner_is_refused_and_others_in_its_batch_are_not(
@@ -207,9 +211,7 @@ async def test_one_event_that_cannot_be_stored_spoils_no_other(database: Databas
     await log.close()
 
 
-async def test_a_locked_database_delays_but_loses_nothing(
-    database: Database, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_locked_database_delays_but_loses_nothing(database: Database, caplog: pytest.LogCaptureFixture) -> None:
     """While another program holds the lock nothing is published and the trouble is told once; then all goes on."""
     await database.write(lambda client: client.execute_query("PRAGMA busy_timeout = 20"))
     session = await new_session(database)
@@ -303,7 +305,9 @@ async def test_pages_follow_each_other_without_gap_or_overlap(database: Database
     for number in range(10):
         log.append(event(session, number))
     await log.close()
-    seqs, after, pages = [], 0, 0
+    seqs: list[object] = []
+    after: int | None = 0
+    pages = 0
     while after is not None:
         page, after = await log.page(session.id, after, limit=5)
         seqs += [item["seq"] for item in page]
@@ -447,14 +451,13 @@ async def test_a_killed_process_loses_nothing_that_it_acknowledged(tmp_path: Pat
     told = [line.decode().split() for line in lines if line.endswith(b"\n")]
     assert len(told) >= 500
 
-    database = await open_database(None, tmp_path)
-    (session,), _ = await Sessions(database, "node").page()
-    log = EventLog(database, lambda _: None)
-    found = await stored(log, session)
+    async with opened(tmp_path) as database:
+        (session,), _ = await Sessions(database, "node").page()
+        log = EventLog(database, lambda _: None)
+        found = await stored(log, session)
+        await log.close()
+        check = await database.read(lambda client: client.execute_query_dict("PRAGMA integrity_check"))
     assert [item["seq"] for item in found] == list(range(1, session.last_seq + 1))
     there = {(str(item["seq"]), item["id"]) for item in found}
     assert {(seq, event_id) for _, seq, event_id in told} <= there
-    check = await database.read(lambda client: client.execute_query_dict("PRAGMA integrity_check"))
     assert check == [{"integrity_check": "ok"}]
-    await log.close()
-    await database.close()
