@@ -18,9 +18,10 @@ from av import VideoFrame
 from signaling.peer import PeerOptions
 from tracks.bus import EventBus
 from tracks.detect import DetectorInfo
+from tracks.detect.confine import confine_ultralytics
 from tracks.errors import ModelUnavailable, VedetteError
 from tracks.frames import letterbox
-from tracks.registry import Registry
+from tracks.registry import TRACKERS, Registry, resolve
 from tracks.types import Detections, Image
 from tracks.vision import DetectorWorker
 
@@ -70,7 +71,7 @@ async def serve(
     returned frame. Raises DatabaseUnavailable, or InvalidRequest for a broken model registry.
     """
     async with AsyncExitStack() as stack:
-        await asyncio.to_thread(settings.data_dir.mkdir, parents=True, exist_ok=True)
+        await asyncio.to_thread(confine_ultralytics, settings.data_dir / "cache")
         registry = await asyncio.to_thread(Registry.load, settings.models)
         engines = Engines(
             registry,
@@ -128,6 +129,8 @@ async def serve(
 
         async def get_ready() -> None:
             try:
+                # The tracker's imports take seconds, too: not at the first click.
+                await asyncio.to_thread(resolve, TRACKERS["bytetrack"])
                 info.append((await worker.start()).info)
             finally:
                 await health.report()

@@ -67,7 +67,6 @@ class Engines:
         chosen = "exact" if (overlay or profile.overlay) == "exact" else "smooth"
         return VisionOptions(
             overlay=chosen,  # type: ignore[arg-type]
-            confidence=profile.confidence,
             classes=None if classes is None else frozenset(classes),
             max_rate_hz=_lowest(profile.max_rate_hz if chosen == "smooth" else 0.0, self._max_rate_hz),
         )

@@ -11,7 +11,7 @@ from tracks.bus import EventBus
 from tracks.errors import Conflict, InvalidRequest, NotFound, Overloaded
 from tracks.events import Event
 from tracks.events.envelope import new_id
-from tracks.registry import resolve
+from tracks.registry import TRACKERS, resolve
 from tracks.stats import Stats
 from tracks.track import TrackOptions
 from tracks.types import Detections
@@ -28,7 +28,6 @@ PIPELINES = ("vision",)
 OVERLAYS = ("smooth", "exact")
 MAX_SESSIONS = 64
 MAX_PENDING_PEERS = 32
-TRACKER = "tracks.track.bytetrack:ByteTrack"
 
 
 class LiveSessions:
@@ -91,11 +90,11 @@ class LiveSessions:
         worker = self._engines.worker(profile)
         options = self._engines.options(profile, overlay, classes)
         row = await self._sessions.create(source.id, pipelines, profile.name, options.overlay, classes)
-        tracker = await asyncio.to_thread(resolve, TRACKER)
+        tracker = await asyncio.to_thread(resolve, TRACKERS["bytetrack"])
         stats = Stats(on_latency=self._metrics.observe_stage)
         parts = SessionParts(
             worker=worker,
-            tracker=tracker(TrackOptions(confidence=options.confidence)),
+            tracker=tracker(TrackOptions(confidence=profile.confidence)),
             options=options,
             emit=self._emit,
             bus=self._bus,

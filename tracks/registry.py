@@ -26,6 +26,9 @@ DETECTORS: Mapping[str, str] = {
 }
 """Detector back ends by runtime; each is called with (Weights, Options) and gives a `Detector`. Blocking."""
 
+TRACKERS: Mapping[str, str] = {"bytetrack": "tracks.track.bytetrack:ByteTrack"}
+"""Trackers by name; each is called with TrackOptions and gives a `Tracker`."""
+
 Task = Literal["detect", "asr", "vad"]
 Overlay = Literal["smooth", "exact"]
 _CHOICES: Mapping[str, tuple[str, ...]] = {

@@ -47,8 +47,6 @@ class VisionOptions:
     overlay: Overlay = "smooth"
     """`exact`: every returned frame carries its own detections. `smooth`: every frame is returned, with the newest
     boxes moved to the frame's time."""
-    confidence: float = 0.25
-    """Boxes below this are neither shown nor reported."""
     classes: frozenset[str] | None = None
     """Labels to keep; None keeps all."""
     max_rate_hz: float = 0.0
