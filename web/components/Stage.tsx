@@ -9,6 +9,9 @@ import { Cover } from "./Cover";
 import { Spotlight, type Spot } from "./Spotlight";
 import styles from "./Stage.module.css";
 
+/** So many pictures without an RTP timestamp mean that this browser tells none. */
+const UNTIMED_FRAMES = 30;
+
 interface Props {
   session: LiveSession;
   health: HealthWatch;
@@ -75,11 +78,14 @@ function onPictures(element: HTMLVideoElement, session: LiveSession): () => void
     return () => plain.removeEventListener("playing", session.firstPicture);
   }
   let handle = 0;
+  let untimed = 0;
   const shown: VideoFrameRequestCallback = (_, { rtpTimestamp, expectedDisplayTime }) => {
     handle = element.requestVideoFrameCallback(shown);
     session.firstPicture();
-    if (rtpTimestamp === undefined) session.numbers.meter.supported = false;
-    else session.numbers.meter.shown(rtpTimestamp, performance.timeOrigin + expectedDisplayTime);
+    // The black picture at a track's end has no timestamp either: one says nothing of the browser.
+    if (rtpTimestamp === undefined) untimed += 1;
+    if (untimed === UNTIMED_FRAMES) session.numbers.meter.supported = false;
+    if (rtpTimestamp !== undefined) session.numbers.meter.shown(rtpTimestamp, performance.timeOrigin + expectedDisplayTime);
   };
   handle = element.requestVideoFrameCallback(shown);
   return () => element.cancelVideoFrameCallback(handle);

@@ -153,10 +153,12 @@ export class Peer {
   async close(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
+    // Before the connection closes: the server that notices first has no peer left to delete.
+    const told = this.answer ? this.api.remove(this.answer.location).catch(() => undefined) : undefined;
     this.worker?.terminate();
     this.pc.onconnectionstatechange = null;
     this.pc.close();
-    if (this.answer) await this.api.remove(this.answer.location).catch(() => undefined);
+    await told;
   }
 
   private receive(data: unknown): void {
