@@ -24,6 +24,8 @@ from tracks.detect.weights import WeightsRefused, digest, verified
 from tracks.errors import InvalidRequest, ModelUnavailable, NotFound
 from tracks.registry import Registry
 
+pytestmark = pytest.mark.timeout(240)  # an export takes 5 s alone and a minute on a busy machine
+
 Load = Callable[..., Detector]
 SHA256 = Registry.load().bundled_detector.sha256
 BUNDLED = Registry.load().bundled_detector.file or Path()

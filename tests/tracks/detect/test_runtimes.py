@@ -15,6 +15,8 @@ from tracks.errors import InvalidRequest
 from tracks.frames import letterbox
 from tracks.types import Detections, Image
 
+pytestmark = pytest.mark.timeout(240)  # an export takes 5 s alone and a minute on a busy machine
+
 Load = Callable[..., Detector]
 RUNTIMES = ("openvino", "onnxruntime", "torch")
 BUS_PEOPLE = np.array([[224, 407, 341, 855], [51, 400, 240, 905], [670, 378, 807, 881]], np.float32)
