@@ -74,13 +74,10 @@ def letterbox(frame: VideoFrame, size: tuple[int, int]) -> tuple[Image, Letterbo
     packed = np.empty((height * 3 // 2, width), np.uint8)
     chroma = packed[height:].reshape(2, height // 2, width // 2)
     targets = (packed[:height], chroma[0], chroma[1])
-    # Averaging over areas costs three times as much as linear and the models were trained on linear.
     for plane, target in zip(planes(frame), targets, strict=True):
         cv2.resize(plane, (target.shape[1], target.shape[0]), dst=target, interpolation=cv2.INTER_LINEAR)
-    if (height, width) == size:
-        image = cv2.cvtColor(packed, cv2.COLOR_YUV2RGB_I420)
-        return image, fit
-    image = np.full((*size, 3), PADDING, np.uint8)
+    filled = (height, width) == size
+    image: Image = np.empty((*size, 3), np.uint8) if filled else np.full((*size, 3), PADDING, np.uint8)
     inside = image[fit.top : fit.top + height, fit.left : fit.left + width]
     cv2.cvtColor(packed, cv2.COLOR_YUV2RGB_I420, dst=inside)
     return image, fit
