@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -16,6 +16,7 @@ from aiortc import RTCIceServer
 from av import VideoFrame
 
 from signaling.peer import PeerOptions
+from tracks import edges
 from tracks.bus import EventBus
 from tracks.detect import DetectorInfo
 from tracks.detect.confine import confine_ultralytics
@@ -27,6 +28,7 @@ from tracks.vision import DetectorWorker
 
 from .console import add_console
 from .database import Database, open_database
+from .datadir import DataDir
 from .engines import Engines, Load
 from .event_log import EventLog
 from .health import Health, add_health, database_check, detector_check, disk_check
@@ -71,6 +73,7 @@ async def serve(
     returned frame. Raises DatabaseUnavailable, or InvalidRequest for a broken model registry.
     """
     async with AsyncExitStack() as stack:
+        data = stack.enter_context(DataDir(settings.data_dir))
         await asyncio.to_thread(confine_ultralytics, settings.data_dir / "cache")
         registry = await asyncio.to_thread(Registry.load, settings.models)
         engines = Engines(
@@ -86,9 +89,7 @@ async def serve(
         database = await open_database(settings.database_url, settings.data_dir)
         stack.push_async_callback(database.close)
         bus = EventBus()
-        rows, source_rows = Sessions(database, socket.gethostname()), Sources(database)
-        for left in await rows.end_leftovers():
-            logger.info("session %s ended: %s", left.id, left.reason)
+        rows, source_rows = Sessions(database, data.node), Sources(database)
         event_log = EventLog(database, lambda event: live.committed(event))
         stack.push_async_callback(event_log.close)
         lag = LoopLag()
@@ -106,7 +107,7 @@ async def serve(
             lambda: SessionNumbers(process, lag),
             PeerOptions(
                 ice_servers=_ice_servers(settings),
-                hosts=settings.ice_host,
+                hosts=settings.ice_host or _media_hosts(settings),
                 pending_timeout_s=settings.pending_peer_timeout_s,
             ),
             profile=settings.profile,
@@ -114,6 +115,7 @@ async def serve(
             on_shown=on_shown,
         )
         stack.push_async_callback(live.close)
+        await live.end_leftovers()
 
         profile = await asyncio.to_thread(engines.profile, settings.profile)
         worker = engines.worker(profile)
@@ -159,6 +161,15 @@ def get_version() -> str:
         return version("vedette")
     except PackageNotFoundError:
         return "0 (not installed)"
+
+
+def _media_hosts(settings: Settings) -> Sequence[str] | None:
+    """Bound to loopback, no media port is open to the network either, where the system lets a browser reach it there.
+
+    Browsers send from their LAN address. Linux routes that to 127.0.0.1 (measured with Chromium); other systems refuse
+    to send from one to the other, so there the addresses of the machine are offered.
+    """
+    return edges.LOOPBACK_ONLY if settings.loopback and sys.platform == "linux" else None
 
 
 def _samples(live: LiveSessions) -> Iterator[SessionSample]:

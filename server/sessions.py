@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 from signaling.peer import Peer, PeerOptions
 from tracks.bus import EventBus
 from tracks.errors import Conflict, InvalidRequest, NotFound, Overloaded
-from tracks.events import Event
+from tracks.events import Event, SessionData
 from tracks.events.envelope import new_id
 from tracks.registry import TRACKERS, resolve
 from tracks.stats import Stats
@@ -138,6 +139,21 @@ class LiveSessions:
         if session is not None and event.seq is not None:
             session.last_seq = event.seq
         self._bus.publish(event)
+
+    async def end_leftovers(self) -> None:
+        """At start: tell of the sessions that a previous process left alive that they have ended."""
+        for row in await self._sessions.end_leftovers():
+            logger.info("session %s ended: %s", row.id, row.reason)
+            told = Event(
+                id=new_id(),
+                kind="session",
+                session_id=row.id,
+                source_id=row.source_id,
+                at=time.time(),
+                media_time=None,
+                data=SessionData(state=row.state, reason=row.reason),
+            )
+            self._event_log.append(told, row.epoch)
 
     async def close(self, reason: str = "server stopped") -> None:
         """End every session."""

@@ -190,8 +190,8 @@ class EventChannels:
             case Ping():
                 self._say({"type": "pong", "at": time.time(), **({"id": message.id} if message.id else {})})
             case Attach() if self._replayed:
-                error = InvalidRequest("attach was sent before, it may be sent once")
-                self._say(messages.error_message(error, id=message.id))
+                again = InvalidRequest("attach was sent before, it may be sent once")
+                self._say(messages.error_message(again, id=message.id))
             case Attach():
                 self._replayed = True
                 self._resume_after = message.after

@@ -67,6 +67,7 @@ class Peer:
         self._options = options
         # An empty list, never None: aiortc asks a public STUN server when it is given none.
         self._pc = RTCPeerConnection(RTCConfiguration(iceServers=list(options.ice_servers)))
+        edges.own_connecting(self._pc)
         self._channels = EventChannels(host, host.stats, self._attached)
         self._outgoing: list[MediaStreamTrack] = []
         self._deadline: asyncio.TimerHandle | None = None
@@ -83,7 +84,7 @@ class Peer:
         """
         try:
             offer = validate_offer(sdp, type)
-            await apply_offer(self._pc, offer)
+            await apply_offer(self._pc, offer, mdns=self._options.hosts != edges.LOOPBACK_ONLY)
             self._candidates = offer.candidates
             self._transport_mid = offer.transport_mid
             publishing = self._configure_media()

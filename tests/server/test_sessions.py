@@ -10,11 +10,13 @@ import pytest
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
 from aiortc import RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
+
 from server.app import Server, serve
 from server.settings import Settings
 from tests.fakes import BrightDetector, Camera
 from tests.waiting import until
 from tracks.errors import ModelUnavailable
+from tracks.registry import TRACKERS, resolve
 
 
 class Api:
@@ -105,6 +107,12 @@ class Browser:
             self.pictures.append(frame.pts)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _imported() -> None:
+    """ultralytics takes many seconds to import, during which nothing else in the process gets far."""
+    resolve(TRACKERS["bytetrack"])
+
+
 @pytest.fixture
 async def api(tmp_path: Path) -> AsyncIterator[Api]:
     settings = Settings(data_dir=tmp_path, session_linger_s=1.5, pending_peer_timeout_s=1.0)
@@ -171,10 +179,12 @@ async def test_delete_of_a_session_ends_it_for_everyone(api: Api, browsers: list
     assert session["state"] == "ended"
     assert session["reason"] == "stopped by a client"
     assert session["endedAt"] is not None
-    await until_async(lambda: has_state(api, session_id, "ended"))
-    phases = [event["data"]["phase"] for event in await api.events(session_id, kind="object")]
-    assert phases[0] == "entered"
-    assert phases[-1] == "left"
+
+    async def told_all() -> bool:
+        phases = [event["data"]["phase"] for event in await api.events(session_id, kind="object")]
+        return phases[:1] == ["entered"] and phases[-1:] == ["left"]
+
+    await until_async(told_all)
     assert (await api.http.delete(f"/sessions/{session_id}")).status == 204
     assert (await problem(await api.http.post(f"/sessions/{session_id}/offer", json={"sdp": "", "type": "offer"})))[
         :2
@@ -278,6 +288,7 @@ async def test_trickled_candidates_are_taken(api: Api, browsers: list[Browser]) 
         "sdpMLineIndex": 0,
         "usernameFragment": "abcd",
     }
+    await until(lambda: browser.pictures)
     body = {"candidates": [good], "end": True}
     assert (await api.http.patch(browser.location, json=body)).status == 204
     bad = {"candidates": [{"candidate": "candidate:nonsense", "sdpMid": "0"}]}
@@ -409,6 +420,6 @@ async def no_peers(api: Api, session_id: str) -> bool:
 
 
 async def until_async(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         while not await condition():
             await asyncio.sleep(0.02)

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .candidates import LOOPBACK_ONLY, MAX_REMOTE_CANDIDATES, admit_candidates, restrict_gathering
-from .close import close_peer
+from .close import close_peer, own_connecting
 from .connections import offered_direction
 from .datagrams import guard_datagrams
 from .receiver import Intake, on_sender_report, send_pli, source_rtp_time, tune_receiver
@@ -35,6 +35,7 @@ __all__ = [
     "guard_datagrams",
     "offered_direction",
     "on_sender_report",
+    "own_connecting",
     "request_keyframe",
     "restrict_gathering",
     "send_pli",

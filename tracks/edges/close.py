@@ -17,6 +17,27 @@ PIECE_TIMEOUT_S = 1.0
 """How long one part may take to stop when they are stopped one by one."""
 
 
+def own_connecting(pc: RTCPeerConnection) -> None:
+    """Keep hold of the tasks that connect `pc`, so that `close_peer` can end them. Call on a fresh connection.
+
+    aiortc leaves them to themselves: one that is still at it when the connection is closed starts senders and receivers
+    afterwards, which nothing ever stops.
+    """
+    private: Any = pc
+    connect = private._RTCPeerConnection__connect
+    connecting: set[asyncio.Task[Any]] = set()
+
+    async def connect_owned() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        connecting.add(task)
+        task.add_done_callback(connecting.discard)
+        await connect()
+
+    private._RTCPeerConnection__connect = connect_owned
+    private._vedette_connecting = connecting
+
+
 async def close_peer(pc: RTCPeerConnection, timeout_s: float = 5.0) -> None:
     """Close `pc` within `timeout_s` and a few seconds, whatever state it is in, and leave no socket, thread or task.
 
@@ -24,6 +45,11 @@ async def close_peer(pc: RTCPeerConnection, timeout_s: float = 5.0) -> None:
     waits for ever, and both wait for tracks that do not let go. Safe to call again, also at the same time.
     """
     private: Any = pc
+    connecting: set[asyncio.Task[Any]] = getattr(private, "_vedette_connecting", set())
+    for task in connecting:
+        task.cancel()
+    if connecting:
+        await asyncio.wait(connecting, timeout=PIECE_TIMEOUT_S)
     for receiver in pc.getReceivers():
         buffer = getattr(receiver, "_RTCRtpReceiver__jitter_buffer", None)
         if isinstance(buffer, Intake):

@@ -119,3 +119,19 @@ async def test_a_full_decoder_queue_does_not_hold_up_a_close() -> None:
     receiver._handle_disconnect()
     assert seen == []
     await edges.close_peer(pc)
+
+
+async def test_closing_in_the_middle_of_the_handshake_leaves_no_task() -> None:
+    """What still connects is ended with the connection, instead of starting senders that nothing stops."""
+    before = asyncio.all_tasks()
+    for turns in (0, 5, 20, 60, 120):
+        one, two = peer(), peer()
+        edges.own_connecting(one)
+        edges.own_connecting(two)
+        one.addTrack(VideoStreamTrack())
+        two.addTrack(VideoStreamTrack())
+        await negotiate(one, two)
+        for _ in range(turns):
+            await asyncio.sleep(0.001)
+        await asyncio.gather(edges.close_peer(one), edges.close_peer(two))
+    await until(lambda: asyncio.all_tasks() <= before)
