@@ -98,6 +98,8 @@ def _stage(name: str, command: list[str | Path], cwd: Path = ROOT) -> Stage:
             print(line, end="", flush=True)
             if SUMS_UP.search(line):
                 summary = line.strip(" =\n")
+    if process.returncode != 0:
+        summary = summary or f"ended with {process.returncode}"
     return Stage(name, process.returncode == 0, time.monotonic() - began, summary)
 
 
