@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tracks.detect import Detector, DetectorInfo
+from tracks.detect.runtime import has_gpu
 from tracks.registry import Profile, Registry
 from tracks.types import Detections, Image
 from tracks.vision import DetectorWorker, VisionOptions
@@ -102,13 +103,6 @@ def _load_detector(choice: str, **options: Any) -> Detector:
 def default_threads() -> int:
     """Threads of a detector on the CPU: one core is left to decoders, encoders and the event loop."""
     return max(1, (os.cpu_count() or 2) - 1)
-
-
-def has_gpu() -> bool:
-    """Whether torch sees a CUDA or MPS device. Imports torch: not on the event loop when it may be the first time."""
-    import torch
-
-    return bool(torch.cuda.is_available() or torch.backends.mps.is_available())
 
 
 def _detect(detector: Detector, images: Sequence[Image]) -> list[Detections]:
