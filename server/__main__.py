@@ -14,8 +14,7 @@ from pathlib import Path
 from aiohttp import web
 
 from tracks.detect import DetectorInfo
-from tracks.errors import VedetteError
-from tracks.types import Detections
+from tracks.errors import Conflict, VedetteError
 
 from . import settings as settings_module
 from .app import Server, get_version, serve
@@ -28,7 +27,7 @@ logger = logging.getLogger(__name__)
 STOP_TIMEOUT_S = 8.0
 
 
-def main(on_shown: Callable[[str, int, Detections], None] | None = None) -> int:
+def main() -> int:
     """Run the server until it is told to stop; returns the exit status."""
     try:
         settings = settings_module.load(os.environ, Path(".env"))
@@ -37,9 +36,9 @@ def main(on_shown: Callable[[str, int, Detections], None] | None = None) -> int:
         return 2
     configure(settings.log, settings.log_level, sys.stderr)
     try:
-        return _runner()(_run(settings, on_shown))
-    except VedetteError as error:
-        print(f"vedette cannot start: {error.message}", file=sys.stderr)
+        return _runner()(_run(settings))
+    except (VedetteError, OSError) as error:
+        print(f"vedette cannot start: {error}", file=sys.stderr)
         return 1
 
 
@@ -52,11 +51,11 @@ def _runner() -> Callable[..., int]:
     return uvloop.run
 
 
-async def _run(settings: Settings, on_shown: Callable[[str, int, Detections], None] | None) -> int:
+async def _run(settings: Settings) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with serve(settings, on_shown=on_shown) as server:
+    async with serve(settings) as server:
         runner = web.AppRunner(server.app, **runner_options())
         await runner.setup()
         site = web.TCPSite(runner, settings.host, settings.port, shutdown_timeout=2.0)
@@ -66,12 +65,10 @@ async def _run(settings: Settings, on_shown: Callable[[str, int, Detections], No
             await runner.cleanup()
             if error.errno != errno.EADDRINUSE:
                 raise
-            print(
-                f"vedette cannot start: port {settings.port} of {settings.host} is taken by another program; "
-                "stop it, or choose another with VEDETTE_PORT",
-                file=sys.stderr,
-            )
-            return 1
+            raise Conflict(
+                f"port {settings.port} of {settings.host} is taken by another program; "
+                "stop it, or choose another with VEDETTE_PORT"
+            ) from None
         try:
             _welcome(settings, server, runner)
             announced = asyncio.create_task(_announce(server), name="announce")

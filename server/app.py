@@ -23,7 +23,7 @@ from tracks.detect.confine import confine_ultralytics
 from tracks.errors import ModelUnavailable, VedetteError
 from tracks.frames import letterbox
 from tracks.registry import TRACKERS, Registry, resolve
-from tracks.types import Detections, Image
+from tracks.types import Image
 from tracks.vision import DetectorWorker
 
 from .console import add_console
@@ -64,13 +64,11 @@ class Server:
 
 
 @asynccontextmanager
-async def serve(
-    settings: Settings, *, load: Load | None = None, on_shown: Callable[[str, int, Detections], None] | None = None
-) -> AsyncIterator[Server]:
+async def serve(settings: Settings, *, load: Load | None = None) -> AsyncIterator[Server]:
     """Everything but the listening socket, made and, at the end, closed in reverse order.
 
-    `load` makes detectors in place of the real loader; `on_shown` is told (session id, source pts, boxes) of every
-    returned frame. Raises DatabaseUnavailable, or InvalidRequest for a broken model registry.
+    `load` makes detectors in place of the real loader. Raises Conflict when the data directory is in use,
+    DatabaseUnavailable, or InvalidRequest for a broken model registry.
     """
     async with AsyncExitStack() as stack:
         data = stack.enter_context(DataDir(settings.data_dir))
@@ -112,7 +110,6 @@ async def serve(
             ),
             profile=settings.profile,
             linger_s=settings.session_linger_s,
-            on_shown=on_shown,
         )
         stack.push_async_callback(live.close)
         await live.end_leftovers()

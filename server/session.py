@@ -24,7 +24,6 @@ from tracks.pipeline import VisionReporter
 from tracks.relay import Relay
 from tracks.stats import Stats
 from tracks.track import Tracker
-from tracks.types import Detections
 from tracks.vision import DetectorWorker, Observation, VisionOptions, VisionTrack
 
 from . import store
@@ -54,7 +53,6 @@ class SessionParts:
     numbers: Callable[[Stats], MetricData]
     """The session's numbers since the last call."""
     linger_s: float = 60.0
-    on_shown: Callable[[int, Detections], None] | None = None
 
 
 class LiveSession:
@@ -87,7 +85,6 @@ class LiveSession:
             stats,
             observe=self._observed,
             on_error=self._failed,
-            on_shown=parts.on_shown,
             on_source_ended=lambda: None,
         )
         self._relay = Relay(self._vision, stats)

@@ -15,7 +15,6 @@ from tracks.events.envelope import new_id
 from tracks.registry import TRACKERS, resolve
 from tracks.stats import Stats
 from tracks.track import TrackOptions
-from tracks.types import Detections
 
 from . import store
 from .engines import Engines
@@ -47,7 +46,6 @@ class LiveSessions:
         *,
         profile: str,
         linger_s: float,
-        on_shown: Callable[[str, int, Detections], None] | None = None,
     ) -> None:
         self._sessions = sessions
         self._sources = sources
@@ -59,7 +57,6 @@ class LiveSessions:
         self._peer_options = peer_options
         self._profile = profile
         self._linger_s = linger_s
-        self._on_shown = on_shown
         self._live: dict[str, LiveSession] = {}
 
     def __iter__(self) -> Iterator[LiveSession]:
@@ -104,7 +101,6 @@ class LiveSessions:
             on_ended=self._ended,
             numbers=self._numbers(),
             linger_s=self._linger_s,
-            on_shown=self._shown(row.id),
         )
         session = LiveSession(row, parts, stats)
         self._live[row.id] = session
@@ -176,12 +172,6 @@ class LiveSessions:
         self._live.pop(session.row.id, None)
         self._metrics.session_ended(session.stats)
         logger.info("session %s ended: %s", session.row.id, session.reason)
-
-    def _shown(self, session_id: str) -> Callable[[int, Detections], None] | None:
-        if self._on_shown is None:
-            return None
-        told = self._on_shown
-        return lambda ticks, shown: told(session_id, ticks, shown)
 
 
 def _check(what: str, given: Collection[str], known: Sequence[str]) -> None:

@@ -96,8 +96,7 @@ class VisionTrack(MediaStreamTrack):
 
     `attach` gives it a source, and another when a publisher returns; pts then go on from where they were. With
     `on_source_ended` the track outlives its source and tells so, else it ends with it. `observe` is called on the event
-    loop with every detected frame, `on_shown` with the source pts (90 kHz) and the boxes drawn of every returned frame,
-    `on_error` once for each way of failing in a row.
+    loop with every detected frame, `on_error` once for each way of failing in a row.
     """
 
     kind = "video"
@@ -111,7 +110,6 @@ class VisionTrack(MediaStreamTrack):
         *,
         observe: Callable[[Observation], None],
         on_error: Callable[[VedetteError], None] = lambda error: None,
-        on_shown: Callable[[int, Detections], None] | None = None,
         on_source_ended: Callable[[], None] | None = None,
     ) -> None:
         super().__init__()
@@ -121,7 +119,6 @@ class VisionTrack(MediaStreamTrack):
         self._stats = stats
         self._observe = observe
         self._on_error = on_error
-        self._on_shown = on_shown
         self._on_source_ended = on_source_ended
         self._labels: Sequence[str] = ()
         self._newest: _Incoming | None = None
@@ -303,8 +300,6 @@ class VisionTrack(MediaStreamTrack):
         self._output.append(frame)
         self._produced.set()
         self._stats.observe("frame", time.monotonic() - incoming.arrived_s)
-        if self._on_shown is not None:
-            self._on_shown(incoming.source_ticks, shown)
 
     def _fail(self, error: VedetteError) -> None:
         """Tell of an error once, until something worked or it changed."""

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ from av import VideoFrame
 from tests.fakes import TIME_BASE, BrightDetector, Camera, picture
 from tests.waiting import until
 from tracks.detect import Detector
+from tracks.draw import annotate
 from tracks.errors import ModelUnavailable, VedetteError
 from tracks.planes import planes
 from tracks.stats import Stats
@@ -49,7 +50,6 @@ class Scene:
             self.stats,
             observe=self.seen.append,
             on_error=self.errors.append,
-            on_shown=lambda pts, shown: self.shown.append((pts, shown)),
         )
         self.track.attach(self.camera, PtsClock())
 
@@ -64,8 +64,14 @@ class Scene:
 
 
 @pytest.fixture
-async def scene() -> AsyncIterator[Callable[..., Scene]]:
+async def scene(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[..., Scene]]:
     made: list[Scene] = []
+
+    def note(frame: VideoFrame, shown: Detections, labels: Sequence[str]) -> VideoFrame:
+        made[-1].shown.append((frame.pts or 0, shown))
+        return annotate(frame, shown, labels)
+
+    monkeypatch.setattr("tracks.vision.annotate", note)
 
     def make(**options: object) -> Scene:
         made.append(Scene(**options))  # type: ignore[arg-type]
