@@ -16,8 +16,8 @@ const PROFILE_WORDS: Record<Profile, { label: string; hint: string }> = {
 };
 
 const OVERLAY_WORDS: Record<Overlay, { label: string; hint: string }> = {
-  smooth: { label: "Smooth", hint: "Every frame, boxes moving in between" },
-  exact: { label: "Exact", hint: "Only frames with their own detections" },
+  smooth: { label: "Smooth", hint: "All frames; boxes move along" },
+  exact: { label: "Exact", hint: "Frames with their own boxes" },
 };
 
 interface Props {
