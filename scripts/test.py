@@ -116,7 +116,8 @@ def _skipped(report: Path) -> list[str]:
 def _close(stages: list[Stage], not_run: list[str]) -> None:
     print("\n=== summary")
     for stage in stages:
-        print(f"{'passed' if stage.passed else 'FAILED'}  {stage.name:<16} {stage.took_s:>5.0f} s   {stage.summary}")
+        outcome = "passed" if stage.passed else "FAILED"
+        print(f"{outcome}  {stage.name:<16} {stage.took_s:>5.0f} s   {stage.summary}".rstrip())
     for line in not_run:
         print(f"not run {line}")
     failed = [stage.name for stage in stages if not stage.passed]
