@@ -16,7 +16,9 @@ from .negotiate import offer, open_session
 from .scrape import TASKS, Scrape
 
 WARM_UP = 20
-"""Connects before the first look, so that pools, caches and the model are there."""
+"""Connects in a round before the first look, so that pools, caches and the model are there."""
+WARM_UP_ROUNDS = 5
+"""At most; fewer when two rounds leave as many threads: pools fill up to their bound only as chance has it."""
 AT_ONCE = 4
 LOOK_EVERY = 2
 """Connects between two readings of the memory."""
@@ -80,8 +82,7 @@ async def connects(url: str, pid: int, count: int, tell: Callable[[int], None]) 
     """
     loop = asyncio.get_running_loop()
     async with aiohttp.ClientSession(url, raise_for_status=True) as http:
-        await _many(http, WARM_UP, lambda done: None)
-        before = await _settled(url, pid, None)
+        before = await _warm_up(http, url, pid)
         began_s = loop.time()
         rss_mb = []
 
@@ -93,6 +94,17 @@ async def connects(url: str, pid: int, count: int, tell: Callable[[int], None]) 
         await _many(http, count, look)
         seconds = loop.time() - began_s
     return Connects(count, before, await _settled(url, pid, before), seconds, rss_mb)
+
+
+async def _warm_up(http: aiohttp.ClientSession, url: str, pid: int) -> Moment:
+    """Connect until the pools are full; returns what the server holds then."""
+    threads = []
+    for _ in range(WARM_UP_ROUNDS):
+        await _many(http, WARM_UP, lambda done: None)
+        threads.append(proc.holdings(pid).threads)
+        if threads[-2:-1] == threads[-1:]:
+            break
+    return await _settled(url, pid, None)
 
 
 async def _many(http: aiohttp.ClientSession, count: int, tell: Callable[[int], None]) -> None:

@@ -33,6 +33,11 @@ class BareDetector:
         self._child = child
         self._log = log
 
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._child.pid
+
     async def begin(self) -> None:
         """Count from now."""
         await self._say("begin")

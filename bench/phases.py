@@ -72,18 +72,25 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class _Usage:
-    """The machine, the two processes and the server's counters at one moment."""
+    """The machine, the processes of the phase and the server's counters at one moment."""
 
     at_s: float
     server: proc.Cpu
     client: proc.Cpu
+    beside_s: float
     machine_s: float
     scrape: Scrape
 
     @classmethod
-    async def now(cls, url: str, server_pid: int, client_pid: int) -> _Usage:
+    async def now(cls, url: str, server: int, client: int, beside: BareDetector | None) -> _Usage:
+        """`server` and `client` are process ids."""
         return cls(
-            time.monotonic(), proc.cpu(server_pid), proc.cpu(client_pid), proc.machine_busy_s(), await Scrape.of(url)
+            time.monotonic(),
+            proc.cpu(server),
+            proc.cpu(client),
+            0.0 if beside is None else proc.cpu(beside.pid).total_s,
+            proc.machine_busy_s(),
+            await Scrape.of(url),
         )
 
 
@@ -110,13 +117,13 @@ async def stream(options: StreamOptions, beside: BareDetector | None = None) -> 
         client = await stack.enter_async_context(process(("bench.client", json.dumps(wanted)), client_log))
         await word(client, "live", client_log)
         await word(client, "measuring", client_log)
-        before = await _Usage.now(options.url, running.pid, client.pid)
+        before = await _Usage.now(options.url, running.pid, client.pid, beside)
         if beside is not None:
             await beside.begin()
         lag = asyncio.create_task(_worst_lag_s(options.url, options.seconds))
         await word(client, "measured", client_log)
         rate = await beside.end() if beside is not None else None
-        after = await _Usage.now(options.url, running.pid, client.pid)
+        after = await _Usage.now(options.url, running.pid, client.pid, beside)
         lag_s = max(await lag, after.scrape.value(LAG, quantile="0.99") or 0.0)
         await finish(client, client_log)
     return _summary(options.name, json.loads(result.read_text()), before, after, lag_s, rate)
@@ -138,6 +145,7 @@ def _summary(
     used, client_s = after.server - before.server, (after.client - before.client).total_s
     frames = [(int(number), float(sent_s), float(received_s)) for number, sent_s, received_s in seen["frames"]]
     latency = summarise(frames, seen["began_s"], seen["ended_s"])
+    ours_s = used.total_s + client_s + after.beside_s - before.beside_s
     detected = _grown(before.scrape, after.scrape, FRAMES, "flow").get("detected", 0.0) / elapsed_s
     return Stream(
         name=name,
@@ -152,7 +160,7 @@ def _summary(
         server_cores=used.total_s / elapsed_s,
         outside_cores=(used.total_s - used.detector_s) / elapsed_s,
         client_cores=client_s / elapsed_s,
-        other_cores=max(0.0, (after.machine_s - before.machine_s - used.total_s - client_s) / elapsed_s),
+        other_cores=max(0.0, (after.machine_s - before.machine_s - ours_s) / elapsed_s),
         loop_lag_p99_ms=lag_s * 1e3,
         detections_per_s=detected if rate is None else rate,
         drops=_grown(before.scrape, after.scrape, DROPS, "where"),
