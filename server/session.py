@@ -17,7 +17,7 @@ from signaling.peer import Peer
 from tracks import edges
 from tracks.bus import Emit, EventBus, Subscription
 from tracks.clock import PublisherClock, SessionClock, TrackClock, unwrap
-from tracks.errors import InvalidRequest, VedetteError
+from tracks.errors import DatabaseUnavailable, InvalidRequest, VedetteError
 from tracks.events import ErrorData, Event, MetricData, Model, SessionData, SessionState
 from tracks.events.envelope import new_id
 from tracks.pipeline import VisionReporter
@@ -34,6 +34,7 @@ STALL_S = 5.0
 """Without a frame for this long a live session is stalled."""
 TICK_S = 1.0
 STORE_METRIC_TICKS = 60
+LAST_EVENTS_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,8 @@ class SessionParts:
     bus: EventBus
     history: Callable[[str, int, int], Awaitable[Sequence[dict[str, Any]]]]
     """Stored events of a session: (session id, after, limit) -> envelopes, oldest first."""
+    flush: Callable[[], Awaitable[None]]
+    """Done when every stored event so far is committed."""
     save: Callable[[LiveSession], Awaitable[None]]
     """Keep the session's state in the database."""
     on_ended: Callable[[LiveSession], None]
@@ -169,6 +172,10 @@ class LiveSession:
         await self._vision.close()
         self._reporter.end(self._clock.now())
         self._change("ended", reason)
+        # So that the last events reach the peers before their channels close; a database that is away is not waited for.
+        with contextlib.suppress(TimeoutError, DatabaseUnavailable):
+            async with asyncio.timeout(LAST_EVENTS_S):
+                await self._parts.flush()
         await asyncio.gather(*(peer.close(reason) for peer in tuple(self.peers.values())))
         await self._relay.close()
         if self._tasks:

@@ -97,6 +97,7 @@ class LiveSessions:
             emit=self._emit,
             bus=self._bus,
             history=self._history,
+            flush=self._event_log.flush,
             save=self._save,
             on_ended=self._ended,
             numbers=self._numbers(),

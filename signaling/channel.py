@@ -108,6 +108,18 @@ class EventChannels:
             logger.info("closed data channel %r (protocol %r)", channel.label, channel.protocol)
             channel.close()
 
+    async def drain(self, timeout_s: float) -> None:
+        """Wait until every stored event so far has been sent, `timeout_s` at most."""
+        channel = self._events
+        if channel is None:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while channel.readyState == "open" and (
+                    self._stored_order.locked() or any(map(len, self._subscriptions[:1])) or channel.bufferedAmount
+                ):
+                    await asyncio.sleep(0.01)  # SCTP tells when little is left, not when nothing is
+
     async def close(self) -> None:
         """Stop sending; the channels themselves close with their peer connection."""
         for subscription in self._subscriptions:

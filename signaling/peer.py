@@ -27,6 +27,9 @@ from .sdp import MAX_CANDIDATES, apply_offer, validate_offer
 
 logger = logging.getLogger(__name__)
 
+DRAIN_S = 0.5
+"""How long a peer that is closed from here may take to receive its last events."""
+
 
 @dataclass(frozen=True, slots=True)
 class PeerOptions:
@@ -129,6 +132,8 @@ class Peer:
             self._deadline.cancel()
         for track in self._outgoing:
             track.stop()
+        if self._pc.connectionState == "connected":
+            await self._channels.drain(DRAIN_S)
         await self._channels.close()
         await edges.close_peer(self._pc)
         self._host.left(self)

@@ -175,6 +175,8 @@ async def test_delete_of_a_session_ends_it_for_everyone(api: Api, browsers: list
     await until(lambda: browser.kinds("object"))
     assert (await api.http.delete(f"/sessions/{session_id}")).status == 204
     await until(lambda: browser.pc.connectionState == "closed")
+    assert browser.kinds("session")[-1]["data"] == {"state": "ended", "reason": "stopped by a client"}
+    assert browser.kinds("object")[-1]["data"]["phase"] == "left"
     session = await api.session(session_id)
     assert session["state"] == "ended"
     assert session["reason"] == "stopped by a client"

@@ -83,7 +83,7 @@ def test_prediction_follows_constant_velocity_at_every_rate(rate_hz: float, spee
 
 def test_prediction_changes_nothing_and_moves_no_further_than_the_horizon() -> None:
     """Asking twice gives the same; half a second is as far as motion is believed."""
-    tracker = ByteTrack(TrackOptions(shown_s=5.0, horizon_s=0.5))
+    tracker = ByteTrack(TrackOptions(shown_s=5.0, stale_s=5.0, horizon_s=0.5))
     follow(tracker, walker, 10, 2.0)
     near, far = tracker.predict(2.2), tracker.predict(5.0)
     np.testing.assert_array_equal(near.xyxy, tracker.predict(2.2).xyxy)
@@ -95,8 +95,17 @@ def test_prediction_leaves_out_what_was_not_seen_for_half_a_second() -> None:
     """Boxes of what is gone do not stay on the picture, and numbers do not come from it."""
     tracker = ByteTrack()
     follow(tracker, walker, 10, 1.0)
+    tracker.update(Detections.empty(), 1.0)
     assert ids(tracker.predict(0.9 + 0.45)) == [1]
     assert ids(tracker.predict(0.9 + 0.55)) == []
+
+
+def test_a_slow_detector_is_no_empty_scene() -> None:
+    """What the newest detection saw stays on the picture longer, while the next one is still on its way."""
+    tracker = ByteTrack()
+    follow(tracker, walker, 10, 1.0)
+    assert ids(tracker.predict(0.9 + 1.4)) == [1]
+    assert ids(tracker.predict(0.9 + 1.6)) == []
 
 
 def test_prediction_is_clipped_to_the_picture_and_leaves_out_what_walked_out_of_it() -> None:

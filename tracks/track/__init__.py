@@ -22,7 +22,9 @@ class TrackOptions:
     lost_s: float = 1.5
     """A track that was not seen for longer is forgotten, and its number never comes again."""
     shown_s: float = 0.5
-    """`predict` leaves out tracks that were not seen for longer."""
+    """`predict` leaves out tracks that were not seen for longer …"""
+    stale_s: float = 1.5
+    """… but those of the newest picture that was detected only after this long: a slow detector is no empty scene."""
     horizon_s: float = 0.5
     """`predict` moves a box no further than this past the last time it was seen."""
 

@@ -21,7 +21,7 @@ class ByteTrack:
     def __init__(self, options: TrackOptions | None = None) -> None:
         self._options = options or TrackOptions()
         self._association = Association(self._options)
-        self._motion = Motion(self._options.shown_s, self._options.horizon_s)
+        self._motion = Motion(self._options.shown_s, self._options.stale_s, self._options.horizon_s)
         self._at_s: float | None = None
         self._numbers: dict[int, int] = {}
         self._votes: dict[int, dict[int, float]] = {}

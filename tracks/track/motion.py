@@ -73,10 +73,12 @@ class _Path:
 class Motion:
     """The tracks that can be shown, and their velocities."""
 
-    def __init__(self, shown_s: float, horizon_s: float) -> None:
+    def __init__(self, shown_s: float, stale_s: float, horizon_s: float) -> None:
         self._shown_s = shown_s
+        self._stale_s = stale_s
         self._horizon_s = horizon_s
         self._paths: dict[int, _Path] = {}
+        self._updated_s = 0.0
         self._freeze()
 
     def update(self, tracked: Detections, at_s: float, sure: NDArray[np.bool_], alive: Collection[int]) -> None:
@@ -85,6 +87,7 @@ class Motion:
         Rows that are not `sure` (mask) move their track, but do not keep it shown.
         """
         assert tracked.track_id is not None
+        self._updated_s = at_s
         boxes = tracked.xyxy.astype(np.float64)
         for i, track_id in enumerate(tracked.track_id.tolist()):
             path = self._paths.setdefault(track_id, _Path())
@@ -97,14 +100,18 @@ class Motion:
         self._freeze()
 
     def predict(self, at_s: float, size: tuple[int, int] | None = None) -> Detections:
-        """Every track surely seen within `shown_s`, moved to `at_s`, clipped to `size` (width, height), not empty."""
+        """Every track surely seen lately, moved to `at_s`, clipped to `size` (width, height), not empty.
+
+        Lately: within `shown_s`, or in the newest update when the detector is so slow that it is older than that.
+        """
         ages_s = at_s - self._seen_s
         steps = np.minimum(np.abs(ages_s), self._horizon_s)
         steps = np.sign(ages_s) * FADE_S * -np.expm1(-steps / FADE_S)
         boxes = self._boxes + self._velocities * steps[:, None]
         if size is not None:
             np.clip(boxes, 0.0, (*size, *size), out=boxes)
-        shown = at_s - self._sure_s <= self._shown_s
+        patience_s = np.where(self._sure_s >= self._updated_s, self._stale_s, self._shown_s)
+        shown = at_s - self._sure_s <= patience_s
         shown &= (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
         moved = Detections(boxes.astype(np.float32), self._confidence, self._class_id, self._ids)
         return moved.select(shown)
