@@ -172,7 +172,7 @@ class LiveSession:
         await self._vision.close()
         self._reporter.end(self._clock.now())
         self._change("ended", reason)
-        # So that the last events reach the peers before their channels close; a database that is away is not waited for.
+        # So that the last events reach the peers before their channels close; a database that is away has its chance.
         with contextlib.suppress(TimeoutError, DatabaseUnavailable):
             async with asyncio.timeout(LAST_EVENTS_S):
                 await self._parts.flush()

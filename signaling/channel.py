@@ -115,10 +115,14 @@ class EventChannels:
             return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                while channel.readyState == "open" and (
-                    self._stored_order.locked() or any(map(len, self._subscriptions[:1])) or channel.bufferedAmount
-                ):
-                    await asyncio.sleep(0.01)  # SCTP tells when little is left, not when nothing is
+                # Asked again and again: SCTP tells when little is left, not when nothing is.
+                while channel.readyState == "open" and self._unsent(channel):  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+
+    def _unsent(self, channel: RTCDataChannel) -> bool:
+        """Whether a stored event waits here or in SCTP."""
+        waiting = len(self._subscriptions[0]) if self._subscriptions else 0
+        return bool(waiting or self._stored_order.locked() or channel.bufferedAmount)
 
     async def close(self) -> None:
         """Stop sending; the channels themselves close with their peer connection."""

@@ -9,5 +9,5 @@ from collections.abc import Callable
 async def until(condition: Callable[[], object], timeout_s: float = 30.0) -> None:
     """Wait until `condition()` holds. Raises TimeoutError."""
     async with asyncio.timeout(timeout_s):
-        while not condition():  # noqa: ASYNC110 - what is waited for belongs to code that has no event for it
+        while not condition():
             await asyncio.sleep(0.001)

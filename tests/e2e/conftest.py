@@ -99,7 +99,7 @@ async def start_server(tmp_path: Path) -> AsyncIterator[ServerFactory]:
 
 @pytest.fixture(scope="session")
 def camera_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Motion JPEG of people, 1280x720, for Chromium's fake camera: real footage where it is, else moving photographs."""
+    """Motion JPEG of people, 1280x720, for Chromium's fake camera: real footage if there is, else photographs."""
     path = tmp_path_factory.mktemp("camera") / "people.mjpeg"
     shared = Path(os.environ.get("TEST_SHARED_DIR") or REPOSITORY.parent / "shared") / "media/people-one-by-one.mp4"
     frames = _footage(shared) if shared.is_file() else _photographs()

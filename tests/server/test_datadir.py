@@ -3,15 +3,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from server.datadir import DataDir
 from tracks.errors import Conflict
 
 
 def test_one_server_at_a_time(tmp_path: Path) -> None:
     """A second holder is refused while there is a first, and let in afterwards."""
-    with DataDir(tmp_path / "data"):
-        with pytest.raises(Conflict, match="VEDETTE_DATA_DIR"):
-            DataDir(tmp_path / "data").__enter__()
+    with DataDir(tmp_path / "data"), pytest.raises(Conflict, match="VEDETTE_DATA_DIR"):
+        DataDir(tmp_path / "data").__enter__()
     with DataDir(tmp_path / "data"):
         pass
 

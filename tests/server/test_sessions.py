@@ -116,9 +116,9 @@ def _imported() -> None:
 @pytest.fixture
 async def api(tmp_path: Path) -> AsyncIterator[Api]:
     settings = Settings(data_dir=tmp_path, session_linger_s=1.5, pending_peer_timeout_s=1.0)
-    async with serve(settings, load=lambda choice, **options: BrightDetector()) as server:
-        async with TestClient(TestServer(server.app)) as http:
-            yield Api(server, http)
+    serving = serve(settings, load=lambda choice, **options: BrightDetector())
+    async with serving as server, TestClient(TestServer(server.app)) as http:
+        yield Api(server, http)
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ class DetectionData(Model):
     frame: FrameSize
     inference_ms: float
     rtp_time: int | None = None
-    """90 kHz ticks of the session's video clock: a peer's rtpOrigin plus this, modulo 2^32, is its picture's timestamp."""
+    """90 kHz ticks of the session's video clock: a peer's rtpOrigin plus this, mod 2^32, is its picture's timestamp."""
     source_rtp_time: int | None = None
     """The publisher's own RTP timestamp of this frame."""
     frame_ts: float | None = None
