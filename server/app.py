@@ -22,9 +22,9 @@ from tracks.detect import DetectorInfo
 from tracks.detect.confine import confine_ultralytics
 from tracks.errors import ModelUnavailable, VedetteError
 from tracks.frames import letterbox
+from tracks.lookout import DetectorWorker
 from tracks.registry import TRACKERS, Registry, resolve
 from tracks.types import Image
-from tracks.vision import DetectorWorker
 
 from .console import add_console
 from .database import Database, open_database

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from tracks.detect import Detector, DetectorInfo
 from tracks.detect.runtime import has_gpu
+from tracks.lookout import DetectorWorker
 from tracks.registry import Profile, Registry
 from tracks.types import Detections, Image
-from tracks.vision import DetectorWorker, VisionOptions
+from tracks.vision import VisionOptions
 from tracks.worker import Worker
 
 logger = logging.getLogger(__name__)
+
+NICENESS = 10
+"""Of the detector's threads: what encoder and event loop can use is theirs first."""
 
 Load = Callable[..., Detector]
 """`tracks.detect.load.load_detector`, or what stands in for it."""
@@ -60,6 +65,7 @@ class Engines:
                 lambda: self._build(choice, profile.input_size, force_cpu),
                 _detect,
                 batch_key=_shape,
+                niceness=NICENESS,
             )
         return worker
 
@@ -101,8 +107,13 @@ def _load_detector(choice: str, **options: Any) -> Detector:
 
 
 def default_threads() -> int:
-    """Threads of a detector on the CPU: one core is left to decoders, encoders and the event loop."""
-    return max(1, (os.cpu_count() or 2) - 1)
+    """Threads of a detector on the CPU.
+
+    All cores, where the scheduler can be told that decoders, encoders and the event loop come first; else one is left
+    to them.
+    """
+    cores = os.cpu_count() or 2
+    return cores if sys.platform == "linux" else max(1, cores - 1)
 
 
 def _detect(detector: Detector, images: Sequence[Image]) -> list[Detections]:

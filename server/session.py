@@ -20,11 +20,12 @@ from tracks.clock import PublisherClock, SessionClock, TrackClock, unwrap
 from tracks.errors import DatabaseUnavailable, InvalidRequest, VedetteError
 from tracks.events import ErrorData, Event, MetricData, Model, SessionData, SessionState
 from tracks.events.envelope import new_id
+from tracks.lookout import DetectorWorker
 from tracks.pipeline import VisionReporter
 from tracks.relay import Relay
 from tracks.stats import Stats
 from tracks.track import Tracker
-from tracks.vision import DetectorWorker, Observation, VisionOptions, VisionTrack
+from tracks.vision import Observation, VisionOptions, VisionTrack
 
 from . import store
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -21,20 +20,15 @@ from aiortc.mediastreams import VIDEO_CLOCK_RATE, VIDEO_TIME_BASE, MediaStreamEr
 from av import VideoFrame
 from av.video.frame import PictureType
 
-from .detect import Detector
 from .draw import annotate
-from .errors import Overloaded, VedetteError
-from .frames import letterbox
+from .errors import VedetteError
+from .lookout import DetectorWorker, Limits, Lookout, Picture
 from .planes import as_yuv420p
 from .stats import Stats
 from .track import Tracker
-from .types import Detections, Image
-from .worker import Worker
-
-logger = logging.getLogger(__name__)
+from .types import Detections
 
 Overlay = Literal["smooth", "exact"]
-DetectorWorker = Worker[Detector, Image, Detections]
 
 OUTPUT_FRAMES = 2
 """Frames that wait for the encoder at most; then the oldest is lost and counted."""
@@ -82,15 +76,6 @@ class MediaClock(Protocol):
         """Media time of the frame whose pts is `seconds`."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Incoming:
-    frame: VideoFrame
-    ticks: int
-    source_ticks: int
-    media_s: float
-    arrived_s: float
-
-
 class VisionTrack(MediaStreamTrack):
     """The annotated track of one session.
 
@@ -120,9 +105,7 @@ class VisionTrack(MediaStreamTrack):
         self._observe = observe
         self._on_error = on_error
         self._on_source_ended = on_source_ended
-        self._labels: Sequence[str] = ()
-        self._newest: _Incoming | None = None
-        self._arrived = asyncio.Event()
+        self._lookout = Lookout(worker, self._limits, stats, self._found, self._fail)
         self._output: deque[VideoFrame] = deque()
         self._produced = asyncio.Event()
         self._reader: asyncio.Task[None] | None = None
@@ -131,17 +114,16 @@ class VisionTrack(MediaStreamTrack):
         self._last_media_s = 0.0
         self._size: tuple[int, int] | None = None
         self._failing: str | None = None
-        stats.queues["detector"] = lambda: int(self._newest is not None)
         stats.queues["output"] = lambda: len(self._output)
 
     def attach(self, source: MediaStreamTrack, clock: MediaClock) -> None:
         """Read frames from `source` from now on, placed on the session clock by `clock`. Call on the event loop."""
         if self._reader is not None:
             self._reader.cancel()
-        self._newest = None
+        self._lookout.clear()
         self._reader = asyncio.create_task(self._read(source, clock), name="vision-read")
         if self._watcher is None:
-            self._watcher = asyncio.create_task(self._watch(), name="vision-watch")
+            self._watcher = asyncio.create_task(self._lookout.run(), name="vision-watch")
 
     async def recv(self) -> VideoFrame:
         """The next annotated frame, with its source frame's pts. Raises MediaStreamError when the track has ended."""
@@ -184,12 +166,12 @@ class VisionTrack(MediaStreamTrack):
                 if offset:
                     frame.pts, frame.time_base = ticks, VIDEO_TIME_BASE
                 self._resized((frame.width, frame.height))
-                incoming = _Incoming(frame, ticks, source_ticks, media_s, arrived_s)
+                picture = Picture(frame, ticks, source_ticks, media_s, arrived_s)
                 self._last_ticks, self._last_media_s = ticks, media_s
                 self._stats.frames_in += 1
-                self._submit(incoming)
+                self._lookout.show(picture)
                 if self.options.overlay == "smooth" or not self._worker.ready:
-                    self._produce(incoming, self._tracker.predict(media_s, self._size))
+                    self._produce(picture, self._tracker.predict(media_s, self._size))
         except MediaStreamError:
             self._source_ended()
 
@@ -207,80 +189,36 @@ class VisionTrack(MediaStreamTrack):
         self._size = size
 
     def _source_ended(self) -> None:
-        self._newest = None
+        self._lookout.clear()
         if self._on_source_ended is not None:
             self._on_source_ended()
         else:
             self.stop()
 
-    def _submit(self, incoming: _Incoming) -> None:
-        """Make this the frame that the detector takes next; the one it replaces was never looked at."""
-        if self._newest is not None:
-            self._stats.drops["detector"] += 1
-        self._newest = incoming
-        self._arrived.set()
+    def _limits(self) -> Limits:
+        options = self.options
+        return Limits(options.max_rate_hz, options.max_duty, options.max_age_s)
 
-    async def _watch(self) -> None:
-        """Detect the newest frame whenever the detector is free, no faster than the options allow."""
-        detector = None
-        while detector is None:
-            try:
-                detector = await self._worker.start()
-            except VedetteError as error:
-                self._fail(error)
-                return
-        self._labels = detector.info.labels
-        while True:
-            while self._newest is None:
-                self._arrived.clear()
-                await self._arrived.wait()
-            incoming, self._newest = self._newest, None
-            started_s = time.monotonic()
-            try:
-                await self._look(detector, incoming)
-                self._failing = None
-            except VedetteError as error:
-                self._stats.drops[error.code] += 1
-                if not isinstance(error, Overloaded):
-                    self._fail(error)
-            except Exception:
-                logger.exception("a frame could not be looked at")
-                self._stats.drops["internal"] += 1
-            busy_s = time.monotonic() - started_s
-            await self._rest(busy_s)
-
-    async def _rest(self, busy_s: float) -> None:
-        """Leave the detector alone for as long as rate and duty ask for, after it was busy for `busy_s`."""
-        interval_s = 1 / self.options.max_rate_hz if self.options.max_rate_hz else 0.0
-        rest_s = max(interval_s, busy_s / self.options.max_duty) - busy_s
-        if rest_s > 0.001:
-            await asyncio.sleep(rest_s)
-
-    async def _look(self, detector: Detector, incoming: _Incoming) -> None:
-        frame = incoming.frame
-        size = detector.input_size(frame.width, frame.height)
-        image, box = await asyncio.to_thread(letterbox, frame, size)
-        started_s = time.monotonic()
-        found = await self._worker.infer(image, timeout_s=self.options.max_age_s)
-        infer_s = time.monotonic() - started_s
+    def _found(self, picture: Picture, found: Detections, infer_s: float) -> None:
+        """The detector's answer for one picture."""
+        frame = picture.frame
         if (frame.width, frame.height) != self._size:
             self._stats.drops["resized"] += 1
             return
-        tracked = self._tracker.update(self._wanted(found.moved(box.to_source(found.xyxy))), incoming.media_s)
-        self._stats.frames_detected += 1
-        self._stats.observe("infer", infer_s)
+        self._failing = None
+        tracked = self._tracker.update(self._wanted(found), picture.media_s)
         if self.options.overlay == "exact":
-            self._produce(incoming, tracked)
+            self._produce(picture, tracked)
         self._observe(
             Observation(
                 frame.width,
                 frame.height,
-                incoming.ticks,
-                incoming.source_ticks,
-                incoming.media_s,
+                picture.ticks,
+                picture.source_ticks,
+                picture.media_s,
                 infer_s,
                 tracked,
-                self._labels,
+                self._lookout.labels,
             )
         )
 
@@ -288,18 +226,18 @@ class VisionTrack(MediaStreamTrack):
         """Only the classes that the session asked for."""
         if self.options.classes is None:
             return found
-        wanted = [index for index, label in enumerate(self._labels) if label in self.options.classes]
+        wanted = [index for index, label in enumerate(self._lookout.labels) if label in self.options.classes]
         return found.select(np.isin(found.class_id, wanted))
 
-    def _produce(self, incoming: _Incoming, shown: Detections) -> None:
-        frame = annotate(incoming.frame, shown, self._labels)
+    def _produce(self, picture: Picture, shown: Detections) -> None:
+        frame = annotate(picture.frame, shown, self._lookout.labels)
         frame.pict_type = PictureType.NONE  # the source's own keyframes must not force keyframes of the encoder
         if len(self._output) >= OUTPUT_FRAMES:
             self._output.popleft()
             self._stats.drops["output"] += 1
         self._output.append(frame)
         self._produced.set()
-        self._stats.observe("frame", time.monotonic() - incoming.arrived_s)
+        self._stats.observe("frame", time.monotonic() - picture.arrived_s)
 
     def _fail(self, error: VedetteError) -> None:
         """Tell of an error once, until something worked or it changed."""

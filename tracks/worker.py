@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
+import sys
 import threading
 import time
 from collections import deque
@@ -64,7 +66,7 @@ class Worker(Generic[E, X, Y]):
 
     `build` makes the engine, on that thread. `call` takes up to `engine.max_batch` items that share `batch_key(item)`
     and returns one result each; neither is ever run on the event loop. At most `max_pending` requests wait: more are
-    refused with `Overloaded` and counted.
+    refused with `Overloaded` and counted. `niceness` (Linux) lets the threads of the engine give way to all others.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Worker(Generic[E, X, Y]):
         *,
         batch_key: Callable[[X], Hashable] = lambda item: None,
         max_pending: int = 16,
+        niceness: int = 0,
     ) -> None:
         self.name = name
         self.refused = 0
@@ -87,6 +90,7 @@ class Worker(Generic[E, X, Y]):
         self._call = call
         self._batch_key = batch_key
         self._max_pending = max_pending
+        self._niceness = niceness
         self._pending: deque[_Request[X, Y]] = deque()
         self._wake = threading.Condition()
         self._closing = False
@@ -116,12 +120,16 @@ class Worker(Generic[E, X, Y]):
         return self._built is not None and self._built.done() and self._built.exception() is None
 
     async def infer(self, item: X, *, timeout_s: float | None = None) -> Y:
-        """Result of the engine for one item.
-
-        Raises Overloaded when too many wait or `timeout_s` passes before its turn, ModelUnavailable when the engine
-        fails.
-        """
+        """Result of the engine for one item, which is built first if need be. Raises what `submit` says."""
         await self.start()
+        return await self.submit(item, timeout_s=timeout_s)
+
+    def submit(self, item: X, *, timeout_s: float | None = None) -> asyncio.Future[Y]:
+        """Queue an item, now; the future has the engine's result. Call on the event loop, after `start`.
+
+        It, or the call, raises Overloaded when too many wait or `timeout_s` passes before its turn, ModelUnavailable
+        when the engine fails or is closed.
+        """
         loop = asyncio.get_running_loop()
         if len(self._pending) >= self._max_pending:
             self.refused += 1
@@ -138,7 +146,7 @@ class Worker(Generic[E, X, Y]):
                 raise ModelUnavailable(f"{self.name} is closed")
             self._pending.append(request)
             self._wake.notify()
-        return await request.future
+        return request.future
 
     async def close(self) -> None:
         """End the thread after the call in flight; waiting requests fail. Safe to call twice."""
@@ -149,7 +157,7 @@ class Worker(Generic[E, X, Y]):
             await asyncio.to_thread(self._thread.join)
 
     def _run(self, loop: asyncio.AbstractEventLoop, built: asyncio.Future[E]) -> None:
-        name_os_thread(f"worker-{self.name}")
+        _introduce_thread(f"worker-{self.name}", self._niceness)
         try:
             engine = self._build()
         except Exception as error:
@@ -223,10 +231,15 @@ def _settle_threadsafe(
         loop.call_soon_threadsafe(deliver)
 
 
-def name_os_thread(name: str) -> None:
-    """Name the calling thread for the operating system, so that `top -H` tells who uses the CPU.
+def _introduce_thread(name: str, niceness: int) -> None:
+    """Give the calling thread a name and a priority with the operating system, where that can be done for one thread.
 
-    Python names OS threads itself from 3.14 on. Threads that a native library starts from this one inherit the name.
+    `top -H` then tells who uses the CPU. Threads that a native library starts from this one inherit both. Python names
+    threads by itself from 3.14 on.
     """
+    if sys.platform != "linux":
+        return
+    thread_id = threading.get_native_id()
     with contextlib.suppress(OSError):
-        Path(f"/proc/self/task/{threading.get_native_id()}/comm").write_text(name[:15])
+        Path(f"/proc/self/task/{thread_id}/comm").write_text(name[:15])
+        os.setpriority(os.PRIO_PROCESS, thread_id, niceness)
