@@ -33,6 +33,8 @@ class Engine(Protocol):
         """Free what the engine holds. Called on the worker's thread."""
 
 
+CLOSE_TIMEOUT_S = 3.0
+
 E = TypeVar("E", bound=Engine)
 X = TypeVar("X")
 Y = TypeVar("Y")
@@ -149,12 +151,15 @@ class Worker(Generic[E, X, Y]):
         return request.future
 
     async def close(self) -> None:
-        """End the thread after the call in flight; waiting requests fail. Safe to call twice."""
+        """End the thread after the call in flight; waiting requests fail. Safe to call twice.
+
+        An engine that is still being built is not waited for much longer: its thread ends with the process.
+        """
         with self._wake:
             self._closing = True
             self._wake.notify()
         if self._thread is not None and self._thread.is_alive():
-            await asyncio.to_thread(self._thread.join)
+            await asyncio.to_thread(self._thread.join, CLOSE_TIMEOUT_S)
 
     def _run(self, loop: asyncio.AbstractEventLoop, built: asyncio.Future[E]) -> None:
         _introduce_thread(f"worker-{self.name}", self._niceness)

@@ -9,6 +9,7 @@ suppression take its place, and are better: mAP50 0.756 instead of 0.684 with th
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import importlib.metadata
 import os
@@ -76,10 +77,20 @@ def _run(arguments: list[str], cache_dir: Path) -> subprocess.CompletedProcess[s
     paths = os.pathsep.join(each for each in sys.path if each)
     variables = {**os.environ, **environment(cache_dir), "PYTHONPATH": paths, "CUDA_VISIBLE_DEVICES": ""}
     command = [sys.executable, "-m", "tracks.detect.export", *arguments]
+    # In a session of its own, since Ctrl-C on the server is not meant for it: it ends with this process instead.
+    child = subprocess.Popen(
+        command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    atexit.register(child.kill)
     try:
-        return subprocess.run(command, env=variables, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+        output, errors = child.communicate(timeout=TIMEOUT_S)
+        return subprocess.CompletedProcess(command, child.returncode, output, errors)
     except subprocess.TimeoutExpired as error:
         raise ModelUnavailable(f"the export did not end within {TIMEOUT_S:.0f} s") from error
+    finally:
+        atexit.unregister(child.kill)
+        child.kill()
+        child.communicate()
 
 
 def _sums(folder: Path) -> str:
@@ -97,6 +108,8 @@ def _intact(folder: Path) -> bool:
 
 def main(path: str, target: str) -> int:
     """Export one checkpoint beside itself; the entry of the child process."""
+    # OpenVINO's converter reports its use to Intel, by default and without asking; without this package it cannot.
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
     from ultralytics.models import YOLO
     from ultralytics.utils import SAFE_LOAD
 
