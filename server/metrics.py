@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from asyncio import all_tasks
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, Protocol, get_args
@@ -184,6 +185,9 @@ class _Live(Collector):
         for state in get_args(SessionState):
             states.add_metric([state], by_state[state])
         yield states
+        yield GaugeMetricFamily(
+            "vedette_asyncio_tasks", "Tasks that have not ended, the one of this scrape included.", len(all_tasks())
+        )
         lag = GaugeMetricFamily(
             "vedette_loop_lag_seconds", "How late the event loop ran, last minute.", labels=["quantile"]
         )

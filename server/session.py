@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,7 @@ from tracks.stats import Stats
 from tracks.track import Tracker
 from tracks.vision import Observation, VisionOptions, VisionTrack
 
-from . import store
+from . import memory, store
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class SessionParts:
     """Stored events of a session: (session id, after, limit) -> envelopes, oldest first."""
     flush: Callable[[], Awaitable[None]]
     """Done when every stored event so far is committed."""
-    save: Callable[[LiveSession], Awaitable[None]]
+    save: Callable[[LiveSession], Coroutine[Any, Any, None]]
     """Keep the session's state in the database."""
     on_ended: Callable[[LiveSession], None]
     numbers: Callable[[Stats], MetricData]
@@ -140,6 +140,7 @@ class LiveSession:
     def left(self, peer: Peer) -> None:
         """A peer is gone; without its publisher a session is stalled, and ends after a while."""
         self.peers.pop(peer.id, None)
+        self._spawn(asyncio.to_thread(memory.give_back))
         if peer is self._publisher:
             self._publisher = None
             self._receiver = None
@@ -217,9 +218,13 @@ class LiveSession:
         self.state, self.reason = state, reason
         data = SessionData(state=state) if reason is None else SessionData(state=state, reason=reason)
         self._emit("session", data, self._clock.now(), stored=True)
-        saving = asyncio.ensure_future(self._parts.save(self))
-        self._tasks.add(saving)
-        saving.add_done_callback(self._tasks.discard)
+        self._spawn(self._parts.save(self))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run beside everything else; the session ends after it."""
+        task = asyncio.create_task(work, name="session-work")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _failed(self, error: VedetteError) -> None:
         logger.warning("session %s: %s: %s", self.row.id, error.code, error.message)
