@@ -17,8 +17,8 @@ FIRST_FRAME_MS = 1500
 FIRST_FRAME = """
 () => new Promise((resolve) => {
   const look = () => {
-    const video = [...document.querySelectorAll('video')].find((each) => each.videoWidth > 0 && each.currentTime > 0);
-    if (video) resolve(performance.now()); else requestAnimationFrame(look);
+    const video = document.querySelector('video[data-shown]');
+    if (video.videoWidth > 0 && video.currentTime > 0) resolve(performance.now()); else requestAnimationFrame(look);
   };
   look();
 })
@@ -92,7 +92,7 @@ async def test_a_browsers_camera_comes_back_annotated(
         assert states[:2] == ["connecting", "live"]
 
         # The picture plays on: a second later many more frames have been decoded.
-        frames = "document.querySelector('video').getVideoPlaybackQuality().totalVideoFrames"
+        frames = "document.querySelector('video[data-shown]').getVideoPlaybackQuality().totalVideoFrames"
         before = await page.evaluate(frames)
         async with asyncio.timeout(5):
             while await page.evaluate(frames) < before + 15:

@@ -53,6 +53,8 @@ class Browser:
         self.camera = Camera()
         self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.publish = publish
+        self.filming = asyncio.Event()
+        self.filming.set()
         self.messages: list[dict[str, Any]] = []
         self.live: list[dict[str, Any]] = []
         self.pictures: list[int] = []
@@ -96,7 +98,7 @@ class Browser:
 
     async def _film(self) -> None:
         n = 0
-        while True:
+        while await self.filming.wait():
             self.camera.show(n * 3000, x=100 + n % 400)
             n += 1
             await asyncio.sleep(1 / 30)
@@ -222,6 +224,23 @@ async def test_a_publisher_returns_to_its_session(api: Api, browsers: list[Brows
     seqs = [message["seq"] for message in second.messages if message.get("seq") and message.get("kind")]
     await until(lambda: any(message.get("seq") == 1 and message.get("kind") for message in second.messages))
     assert len(seqs) == len(set(seqs))
+
+
+async def test_a_camera_that_goes_dark_stalls_the_session(
+    api: Api, browsers: list[Browser], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without frames a live session is stalled, though its peer is still there; with the next ones it is live again."""
+    monkeypatch.setattr("server.session.STALL_S", 0.5)
+    session_id = await api.make_session()
+    browser = Browser(api, session_id)
+    browsers.append(browser)
+    await browser.connect()
+    await until_async(lambda: has_state(api, session_id, "live"))
+    browser.filming.clear()
+    await until_async(lambda: has_state(api, session_id, "stalled"))
+    assert (await api.session(session_id))["reason"] == "no picture for 0.5 s"
+    browser.filming.set()
+    await until_async(lambda: has_state(api, session_id, "live"))
 
 
 async def test_a_second_publisher_takes_over(api: Api, browsers: list[Browser]) -> None:

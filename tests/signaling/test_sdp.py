@@ -214,7 +214,10 @@ def open_descriptors() -> int:
     return len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
 
 
-async def test_a_thousand_mutants_end_in_an_answer_or_a_clear_error() -> None:
+@pytest.mark.parametrize(
+    ("mutants", "most_applied"), [(MUTANTS, APPLIED), pytest.param(5000, 5000, marks=pytest.mark.endure)]
+)
+async def test_mutants_end_in_an_answer_or_a_clear_error(mutants: int, most_applied: int) -> None:
     """Every mutated offer is answered or refused with a stable code; no descriptor, task or thread is left."""
     chance = random.Random(2026)
     answered = applied = refused = 0
@@ -223,7 +226,7 @@ async def test_a_thousand_mutants_end_in_an_answer_or_a_clear_error() -> None:
     descriptors = open_descriptors()
     unhandled: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: unhandled.append(context))
-    for number in range(MUTANTS):
+    for number in range(mutants):
         sdp = mutate(OFFERS["chromium" if number % 2 else "aiortc"], chance)
         try:
             offer = validate_offer(sdp, "offer")
@@ -231,7 +234,7 @@ async def test_a_thousand_mutants_end_in_an_answer_or_a_clear_error() -> None:
             refused += 1
             codes.add(error.code)
             continue
-        if applied >= APPLIED:
+        if applied >= most_applied:
             continue
         applied += 1
         try:
@@ -241,8 +244,8 @@ async def test_a_thousand_mutants_end_in_an_answer_or_a_clear_error() -> None:
             codes.add(error.code)
     assert codes <= {"invalid_request", "unsupported_media"}
     # The mutants would prove nothing if all were refused, or none.
-    assert refused > 0.1 * MUTANTS
-    assert answered > 0.9 * APPLIED
-    assert applied == APPLIED
+    assert refused > 0.1 * mutants
+    assert answered > 0.9 * applied
+    assert applied == min(most_applied, mutants - refused)
     assert open_descriptors() <= descriptors + 2
     assert not unhandled
