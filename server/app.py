@@ -45,6 +45,8 @@ from .store import Sessions, Sources
 
 logger = logging.getLogger(__name__)
 
+SELF_TEST_WAIT_S = 4.0
+"""How long the self-test waits for the detector's turn."""
 WEB_DIR = Path(__file__).resolve().parent.parent / "web" / "out"
 
 
@@ -187,7 +189,7 @@ async def _detect_once(worker: DetectorWorker, picture: Image) -> None:
     detector = await worker.start()
     frame = VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")
     image, _ = await asyncio.to_thread(letterbox, frame, detector.input_size(frame.width, frame.height))
-    await worker.infer(image)
+    await worker.infer(image, timeout_s=SELF_TEST_WAIT_S)
 
 
 async def _round_trip(database: Database) -> None:

@@ -19,6 +19,8 @@ from tracks.worker import Worker
 
 logger = logging.getLogger(__name__)
 
+MAX_PENDING = 128
+"""Each of 64 sessions has at most two pictures under way."""
 NICENESS = 10
 """Of the detector's threads: what encoder and event loop can use is theirs first."""
 
@@ -65,6 +67,7 @@ class Engines:
                 lambda: self._build(choice, profile.input_size, force_cpu),
                 _detect,
                 batch_key=_shape,
+                max_pending=MAX_PENDING,
                 niceness=NICENESS,
             )
         return worker

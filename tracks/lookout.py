@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -38,44 +39,22 @@ class Picture:
     """Monotonic seconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much of the detector a track may take."""
-
-    max_rate_hz: float
-    """Detections a second; 0: as many as the detector can."""
-    max_duty: float
-    """Share of the time that the detector may be busy for this track."""
-    max_age_s: float
-    """A picture that has waited this long for the detector is dropped instead."""
-
-    def next_start_s(self, started_s: float, ended_s: float) -> float:
-        """When the next detection may begin, after one from `started_s` to `ended_s`."""
-        interval_s = 1 / self.max_rate_hz if self.max_rate_hz else 0.0
-        return started_s + max(interval_s, (ended_s - started_s) / self.max_duty)
-
-
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """A detection under way."""
-
-    picture: Picture
-    box: Letterbox
-    started_s: float
-    answer: asyncio.Future[Detections]
+class _Nothing(Exception):
+    """There was no picture when the detector's turn came."""
 
 
 class Lookout:
     """A slot for the newest picture, and the loop that has it detected.
 
-    `limits` is asked anew for each picture. `found(picture, detections, seconds)` is called on the event loop with
-    boxes in pixels of the picture, `failed` with what went wrong.
+    `max_rate_hz` is asked anew for each picture: detections a second at most, 0 for as many as the detector can.
+    `found(picture, detections, seconds)` is called on the event loop with boxes in pixels of the picture, `failed` with
+    what went wrong.
     """
 
     def __init__(
         self,
         worker: DetectorWorker,
-        limits: Callable[[], Limits],
+        max_rate_hz: Callable[[], float],
         stats: Stats,
         found: Callable[[Picture, Detections, float], None],
         failed: Callable[[VedetteError], None],
@@ -83,24 +62,30 @@ class Lookout:
         self.labels: Sequence[str] = ()
         """The detector's labels; empty until it is loaded."""
         self._worker = worker
-        self._limits = limits
+        self._max_rate_hz = max_rate_hz
         self._stats = stats
         self._found = found
         self._failed = failed
+        self._slot = threading.Lock()
         self._newest: Picture | None = None
-        self._arrived = asyncio.Event()
+        self._unclaimed = asyncio.Event()
+        self._not_before_s = 0.0
         stats.queues["detector"] = lambda: int(self._newest is not None)
 
     def show(self, picture: Picture) -> None:
         """Make this the picture that is detected next; one that it replaces was never looked at, and is counted."""
-        if self._newest is not None:
+        with self._slot:
+            replaced, self._newest = self._newest, picture
+        if replaced is None:
+            self._unclaimed.set()
+        else:
             self._stats.drops["detector"] += 1
-        self._newest = picture
-        self._arrived.set()
 
     def clear(self) -> None:
         """Forget the picture that waits: its source is gone."""
-        self._newest = None
+        with self._slot:
+            self._newest = None
+        self._unclaimed.clear()
 
     async def run(self) -> None:
         """Detect until cancelled, or until the detector turns out not to be had."""
@@ -110,57 +95,49 @@ class Lookout:
             self._failed(error)
             return
         self.labels = detector.info.labels
-        look: _Look | None = None
+        # Two, so that one request waits while the other is answered: the detector then never idles for our sake.
+        async with asyncio.TaskGroup() as group:
+            for _ in range(2):
+                group.create_task(self._look_out(detector), name="vision-look")
+
+    async def _look_out(self, detector: Detector) -> None:
         while True:
-            try:
-                look = look or self._begin(detector, await self._take())
-                detections = await look.answer
-            except Exception as error:  # whatever a picture does to the detector, the next one is looked at
-                self._lost(error)
-                look = None
-                await asyncio.sleep(0)  # an error that comes at once must not take the loop
-                continue
-            done, ended_s = look, time.monotonic()
-            wait_s = self._limits().next_start_s(done.started_s, ended_s) - ended_s
-            # The next picture goes to the detector before this one's answer is dealt with, so that it never idles.
-            look = self._begin_if_any(detector) if wait_s <= 0 else None
-            self._tell(done, detections, ended_s)
+            await self._unclaimed.wait()
+            wait_s = self._not_before_s - time.monotonic()
             if wait_s > 0:
                 await asyncio.sleep(wait_s)
+                continue
+            self._unclaimed.clear()
+            rate_hz = self._max_rate_hz()
+            self._not_before_s = time.monotonic() + (1 / rate_hz if rate_hz else 0.0)
+            try:
+                await self._look(detector)
+            except _Nothing:
+                pass
+            except Exception as error:  # whatever a picture does to the detector, the next one is looked at
+                self._lost(error)
 
-    async def _take(self) -> Picture:
-        while self._newest is None:
-            self._arrived.clear()
-            await self._arrived.wait()
-        picture, self._newest = self._newest, None
-        return picture
+    async def _look(self, detector: Detector) -> None:
+        """Have the picture detected that is the newest when the detector's turn comes."""
+        taken: list[tuple[Picture, Letterbox, float]] = []
 
-    def _begin(self, detector: Detector, picture: Picture) -> _Look:
-        frame = picture.frame
-        # On the event loop: 0.25 ms at 1280x720, less than a thread's turn costs.
-        image, box = letterbox(frame, detector.input_size(frame.width, frame.height))
-        started_s = time.monotonic()
-        return _Look(picture, box, started_s, self._worker.submit(image, timeout_s=self._limits().max_age_s))
+        def take() -> Image:
+            """On the worker's thread, right before the detector runs."""
+            with self._slot:
+                picture, self._newest = self._newest, None
+            if picture is None:
+                raise _Nothing
+            frame = picture.frame
+            image, box = letterbox(frame, detector.input_size(frame.width, frame.height))
+            taken.append((picture, box, time.monotonic()))
+            return image
 
-    def _begin_if_any(self, detector: Detector) -> _Look | None:
-        if self._newest is None:
-            return None
-        picture, self._newest = self._newest, None
-        try:
-            return self._begin(detector, picture)
-        except Exception as error:
-            self._lost(error)
-            return None
-
-    def _tell(self, look: _Look, detections: Detections, ended_s: float) -> None:
-        infer_s = ended_s - look.started_s
+        detections = await self._worker.submit(take)
+        ((picture, box, started_s),) = taken
+        infer_s = time.monotonic() - started_s
         self._stats.frames_detected += 1
         self._stats.observe("infer", infer_s)
-        try:
-            self._found(look.picture, detections.moved(look.box.to_source(detections.xyxy)), infer_s)
-        except Exception:
-            logger.exception("what was found in a picture could not be told")
-            self._stats.drops["internal"] += 1
+        self._found(picture, detections.moved(box.to_source(detections.xyxy)), infer_s)
 
     def _lost(self, error: Exception) -> None:
         """Count a picture that could not be looked at, and tell of it."""

@@ -22,7 +22,7 @@ from av.video.frame import PictureType
 
 from .draw import annotate
 from .errors import VedetteError
-from .lookout import DetectorWorker, Limits, Lookout, Picture
+from .lookout import DetectorWorker, Lookout, Picture
 from .planes import as_yuv420p
 from .stats import Stats
 from .track import Tracker
@@ -45,10 +45,6 @@ class VisionOptions:
     """Labels to keep; None keeps all."""
     max_rate_hz: float = 0.0
     """Detections a second at most; 0: as many as the detector can."""
-    max_duty: float = 1.0
-    """Share of the time that the detector may be busy for this track; what is left belongs to encoder and loop."""
-    max_age_s: float = 0.5
-    """A frame that has waited this long for the detector is dropped instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +101,7 @@ class VisionTrack(MediaStreamTrack):
         self._observe = observe
         self._on_error = on_error
         self._on_source_ended = on_source_ended
-        self._lookout = Lookout(worker, self._limits, stats, self._found, self._fail)
+        self._lookout = Lookout(worker, lambda: self.options.max_rate_hz, stats, self._found, self._fail)
         self._output: deque[VideoFrame] = deque()
         self._produced = asyncio.Event()
         self._reader: asyncio.Task[None] | None = None
@@ -194,10 +190,6 @@ class VisionTrack(MediaStreamTrack):
             self._on_source_ended()
         else:
             self.stop()
-
-    def _limits(self) -> Limits:
-        options = self.options
-        return Limits(options.max_rate_hz, options.max_duty, options.max_age_s)
 
     def _found(self, picture: Picture, found: Detections, infer_s: float) -> None:
         """The detector's answer for one picture."""

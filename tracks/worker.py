@@ -40,13 +40,14 @@ X = TypeVar("X")
 Y = TypeVar("Y")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Request(Generic[X, Y]):
-    item: X
-    key: Hashable
+    make: Callable[[], X]
     deadline_s: float | None
     future: asyncio.Future[Y]
     loop: asyncio.AbstractEventLoop
+    item: X | None = None
+    """What `make` gave, once its turn has come."""
 
     def settle(self, result: Y | None, error: Exception | None) -> None:
         """Hand the outcome to whoever awaits it; the loop may be gone by now."""
@@ -98,6 +99,7 @@ class Worker(Generic[E, X, Y]):
         self._closing = False
         self._thread: threading.Thread | None = None
         self._built: asyncio.Future[E] | None = None
+        self._last_failure = ""
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -124,21 +126,21 @@ class Worker(Generic[E, X, Y]):
     async def infer(self, item: X, *, timeout_s: float | None = None) -> Y:
         """Result of the engine for one item, which is built first if need be. Raises what `submit` says."""
         await self.start()
-        return await self.submit(item, timeout_s=timeout_s)
+        return await self.submit(lambda: item, timeout_s=timeout_s)
 
-    def submit(self, item: X, *, timeout_s: float | None = None) -> asyncio.Future[Y]:
-        """Queue an item, now; the future has the engine's result. Call on the event loop, after `start`.
+    def submit(self, make: Callable[[], X], *, timeout_s: float | None = None) -> asyncio.Future[Y]:
+        """Queue a request whose item is made, on the worker's thread, when its turn comes: with live media the newest
+        one then is worth more than the newest one now. Call on the event loop, after `start`.
 
-        It, or the call, raises Overloaded when too many wait or `timeout_s` passes before its turn, ModelUnavailable
-        when the engine fails or is closed.
+        The future has the engine's result. It, or the call, raises Overloaded when too many wait or `timeout_s` passes
+        before its turn, ModelUnavailable when the engine fails or is closed, and whatever `make` raises.
         """
         loop = asyncio.get_running_loop()
         if len(self._pending) >= self._max_pending:
             self.refused += 1
             raise Overloaded(f"{self.name} has {self._max_pending} requests waiting")
         request = _Request[X, Y](
-            item,
-            self._batch_key(item),
+            make,
             None if timeout_s is None else time.monotonic() + timeout_s,
             loop.create_future(),
             loop,
@@ -182,10 +184,13 @@ class Worker(Generic[E, X, Y]):
             self._pending.clear()
 
     def _serve(self, engine: E, batch: list[_Request[X, Y]]) -> None:
+        items = [request.item for request in batch if request.item is not None]
         try:
-            results = self._call(engine, [request.item for request in batch])
+            results = self._call(engine, items)
         except Exception as error:
-            logger.exception("%s failed on a batch of %d", self.name, len(batch))
+            if str(error) != self._last_failure:  # the same for every picture would fill the log
+                self._last_failure = str(error)
+                logger.exception("%s failed on a batch of %d", self.name, len(batch))
             failure = error if isinstance(error, VedetteError) else ModelUnavailable(f"{self.name} failed: {error}")
             for request in batch:
                 request.settle(None, failure)
@@ -197,27 +202,40 @@ class Worker(Generic[E, X, Y]):
 
     def _take(self, limit: int) -> list[_Request[X, Y]] | None:
         """The oldest request and those that can share its call; None at the end."""
-        with self._wake:
-            while True:
+        while True:
+            with self._wake:
                 self._wake.wait_for(lambda: self._pending or self._closing)
                 if self._closing:
                     return None
-                now = time.monotonic()
-                batch: list[_Request[X, Y]] = []
-                left: deque[_Request[X, Y]] = deque()
-                for request in self._pending:
-                    if request.future.cancelled():
-                        continue
-                    if request.deadline_s is not None and request.deadline_s < now:
-                        self.refused += 1
-                        request.settle(None, Overloaded(f"{self.name} was busy past the deadline"))
-                    elif len(batch) < limit and (not batch or request.key == batch[0].key):
-                        batch.append(request)
-                    else:
-                        left.append(request)
-                self._pending = left
-                if batch:
-                    return batch
+                taken = [self._pending.popleft() for _ in range(min(limit, len(self._pending)))]
+            made = [request for request in taken if self._make(request)]
+            batch = [request for request in made if self._key(request) == self._key(made[0])]
+            others = [request for request in made if request not in batch]
+            with self._wake:
+                self._pending.extendleft(reversed(others))
+            if batch:
+                return batch
+
+    def _key(self, request: _Request[X, Y]) -> Hashable:
+        assert request.item is not None
+        return self._batch_key(request.item)
+
+    def _make(self, request: _Request[X, Y]) -> bool:
+        """Make the request's item, unless it was; False when there is nothing to run."""
+        if request.future.cancelled():
+            return False
+        if request.item is not None:
+            return True
+        if request.deadline_s is not None and request.deadline_s < time.monotonic():
+            self.refused += 1
+            request.settle(None, Overloaded(f"{self.name} was busy past the deadline"))
+            return False
+        try:
+            request.item = request.make()
+        except Exception as error:
+            request.settle(None, error)
+            return False
+        return True
 
 
 def _settle_threadsafe(
