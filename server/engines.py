@@ -47,13 +47,16 @@ class Engines:
         self._data_dir = data_dir
         self._force_cpu = force_cpu
         self._threads = threads or default_threads()
+        self._gpu: bool | None = None
         self._max_rate_hz = max_rate_hz
         self._load = load or _load_detector
         self._workers: dict[tuple[str, int, bool], DetectorWorker] = {}
 
     def profile(self, name: str) -> Profile:
-        """The profile of that name, `auto` resolved for this machine. Raises NotFound that names the choices."""
-        return self._registry.profile(name, gpu=not self._force_cpu and has_gpu(), force_cpu=self._force_cpu)
+        """The profile of that name, `auto` resolved for this machine. Blocking. Raises NotFound, naming the choices."""
+        if self._gpu is None:
+            self._gpu = not self._force_cpu and has_gpu()
+        return self._registry.profile(name, gpu=self._gpu, force_cpu=self._force_cpu)
 
     def worker(self, profile: Profile) -> DetectorWorker:
         """The worker that runs the profile's detector; it builds the model when first used."""
@@ -62,13 +65,15 @@ class Engines:
         key = (choice, profile.input_size, force_cpu)
         worker = self._workers.get(key)
         if worker is None:
+            replicas = self._replicas(force_cpu)
             worker = self._workers[key] = Worker(
                 "detector",
-                lambda: self._build(choice, profile.input_size, force_cpu),
+                lambda: self._build(choice, profile.input_size, force_cpu, self._threads // replicas),
                 _detect,
                 batch_key=_shape,
                 max_pending=MAX_PENDING,
                 niceness=NICENESS,
+                replicas=replicas,
             )
         return worker
 
@@ -90,14 +95,23 @@ class Engines:
         for worker in self._workers.values():
             await worker.close()
 
-    def _build(self, choice: str, input_size: int, force_cpu: bool) -> Detector:
+    def _replicas(self, force_cpu: bool) -> int:
+        """Two pictures at a time, each on half the threads, where those give way to all others (see `NICENESS`).
+
+        Threads of one inference wait for each other, and so for whatever took the core of one of them. Measured on two
+        cores beside encoder and client: 29 instead of 23 detections a second.
+        """
+        on_cpu = force_cpu or not self._gpu
+        return 2 if on_cpu and sys.platform == "linux" and self._threads >= 2 else 1
+
+    def _build(self, choice: str, input_size: int, force_cpu: bool, threads: int) -> Detector:
         return self._load(
             choice,
             registry=self._registry,
             data_dir=self._data_dir,
             input_size=input_size,
             force_cpu=force_cpu,
-            threads=self._threads,
+            threads=threads,
             report=logger.info,
         )
 

@@ -28,6 +28,7 @@ class BrightDetector:
         self.info = DetectorInfo("bright", "numpy", "cpu", "fp32", "", "", ("dark", "bright"), "for tests")
         self.gate = threading.Event()
         self.gate.set()
+        self.entered = threading.Event()
         self.calls = 0
         self.threads: set[int] = set()
 
@@ -35,6 +36,7 @@ class BrightDetector:
         return (192, 320)
 
     def detect(self, images: Sequence[Image]) -> list[Detections]:
+        self.entered.set()
         self.gate.wait(10)
         self.calls += 1
         self.threads.add(threading.get_ident())

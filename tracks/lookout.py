@@ -39,6 +39,16 @@ class Picture:
     """Monotonic seconds."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A picture that is with the detector."""
+
+    picture: Picture
+    box: Letterbox
+    started_s: float
+    turn: int
+
+
 class _Nothing(Exception):
     """There was no picture when the detector's turn came."""
 
@@ -70,6 +80,9 @@ class Lookout:
         self._newest: Picture | None = None
         self._unclaimed = asyncio.Event()
         self._not_before_s = 0.0
+        self._last_turn = 0
+        self._turn = 1
+        self._next_turn = asyncio.Event()
         stats.queues["detector"] = lambda: int(self._newest is not None)
 
     def show(self, picture: Picture) -> None:
@@ -95,9 +108,9 @@ class Lookout:
             self._failed(error)
             return
         self.labels = detector.info.labels
-        # Two, so that one request waits while the other is answered: the detector then never idles for our sake.
+        # One more than the detector answers at once, so that one always waits: it then never idles for our sake.
         async with asyncio.TaskGroup() as group:
-            for _ in range(2):
+            for _ in range(self._worker.replicas + 1):
                 group.create_task(self._look_out(detector), name="vision-look")
 
     async def _look_out(self, detector: Detector) -> None:
@@ -119,25 +132,40 @@ class Lookout:
 
     async def _look(self, detector: Detector) -> None:
         """Have the picture detected that is the newest when the detector's turn comes."""
-        taken: list[tuple[Picture, Letterbox, float]] = []
+        taken: list[_Taken] = []
 
         def take() -> Image:
             """On the worker's thread, right before the detector runs."""
             with self._slot:
                 picture, self._newest = self._newest, None
-            if picture is None:
-                raise _Nothing
+                if picture is None:
+                    raise _Nothing
+                self._last_turn += 1
+                turn = self._last_turn
             frame = picture.frame
             image, box = letterbox(frame, detector.input_size(frame.width, frame.height))
-            taken.append((picture, box, time.monotonic()))
+            taken.append(_Taken(picture, box, time.monotonic(), turn))
             return image
 
-        detections = await self._worker.submit(take)
-        ((picture, box, started_s),) = taken
-        infer_s = time.monotonic() - started_s
-        self._stats.frames_detected += 1
-        self._stats.observe("infer", infer_s)
-        self._found(picture, detections.moved(box.to_source(detections.xyxy)), infer_s)
+        try:
+            detections = await self._worker.submit(take)
+            infer_s = time.monotonic() - taken[0].started_s
+            await self._in_turn(taken[0].turn)
+            self._stats.frames_detected += 1
+            self._stats.observe("infer", infer_s)
+            picture, box = taken[0].picture, taken[0].box
+            self._found(picture, detections.moved(box.to_source(detections.xyxy)), infer_s)
+        finally:
+            if taken:
+                await self._in_turn(taken[0].turn)
+                self._turn += 1
+                self._next_turn.set()
+
+    async def _in_turn(self, turn: int) -> None:
+        """Wait until every picture that was taken before has been told of, where several are under way at once."""
+        while self._turn != turn:
+            self._next_turn.clear()
+            await self._next_turn.wait()
 
     def _lost(self, error: Exception) -> None:
         """Count a picture that could not be looked at, and tell of it."""

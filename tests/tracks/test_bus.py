@@ -10,9 +10,7 @@ from tracks.events import ErrorData, Event, SessionData
 
 def an_event(session_id: str = "s", seq: int | None = None, kind: str = "error") -> Event:
     data = ErrorData(code="internal", message="m") if kind == "error" else SessionData(state="live")
-    return Event(
-        id="e", seq=seq, kind=kind, session_id=session_id, source_id="c", at=0.0, media_time=None, data=data
-    )
+    return Event(id="e", seq=seq, kind=kind, session_id=session_id, source_id="c", at=0.0, media_time=None, data=data)
 
 
 async def test_a_subscriber_gets_what_it_asked_for() -> None:
