@@ -8,7 +8,9 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from aiohttp import web
@@ -19,6 +21,7 @@ from tracks.errors import Conflict, VedetteError
 from . import settings as settings_module
 from .app import Server, get_version, serve
 from .logs import configure
+from .memory import use_few_arenas
 from .middleware import runner_options
 from .settings import Settings, SettingsError
 
@@ -35,6 +38,7 @@ def main() -> int:
         print(f"vedette cannot start:\n{error}", file=sys.stderr)
         return 2
     configure(settings.log, settings.log_level, sys.stderr)
+    use_few_arenas()
     try:
         return _runner()(_run(settings))
     except (VedetteError, OSError) as error:
@@ -52,6 +56,7 @@ def _runner() -> Callable[..., int]:
 
 
 async def _run(settings: Settings) -> int:
+    _fill_pool(asyncio.get_running_loop())
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -83,6 +88,16 @@ async def _run(settings: Settings) -> int:
         finally:
             await runner.cleanup()
     return 0
+
+
+def _fill_pool(loop: asyncio.AbstractEventLoop) -> None:
+    """Give the loop its pool with all threads started, so that encoders never wait for one to be made."""
+    size = (os.cpu_count() or 2) + 4
+    pool = ThreadPoolExecutor(size, thread_name_prefix="pool")
+    together = threading.Barrier(size)
+    for _ in range(size):
+        pool.submit(together.wait)
+    loop.set_default_executor(pool)
 
 
 def _welcome(settings: Settings, server: Server, runner: web.AppRunner) -> None:

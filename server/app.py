@@ -33,6 +33,7 @@ from .engines import Engines, Load
 from .event_log import EventLog
 from .health import Health, add_health, database_check, detector_check, disk_check
 from .looplag import LoopLag
+from .memory import settle
 from .metrics import Metrics, ProcessNumbers, SessionSample, add_metrics
 from .middleware import add_middlewares
 from .models import SessionRow
@@ -135,6 +136,7 @@ async def serve(settings: Settings, *, load: Load | None = None) -> AsyncIterato
                 info.append((await worker.start()).info)
             finally:
                 await health.report()
+                settle()
 
         ready = asyncio.create_task(get_ready(), name="start-up")
         stack.push_async_callback(_cancel, ready)

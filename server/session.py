@@ -27,7 +27,7 @@ from tracks.stats import Stats
 from tracks.track import Tracker
 from tracks.vision import Observation, VisionOptions, VisionTrack
 
-from . import memory, store
+from . import store
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +56,8 @@ class SessionParts:
     on_ended: Callable[[LiveSession], None]
     numbers: Callable[[Stats], MetricData]
     """The session's numbers since the last call."""
+    give_back_memory: Callable[[], None]
+    """Called in a thread when a peer has gone."""
     linger_s: float = 60.0
 
 
@@ -140,7 +142,7 @@ class LiveSession:
     def left(self, peer: Peer) -> None:
         """A peer is gone; without its publisher a session is stalled, and ends after a while."""
         self.peers.pop(peer.id, None)
-        self._spawn(asyncio.to_thread(memory.give_back))
+        self._spawn(asyncio.to_thread(self._parts.give_back_memory))
         if peer is self._publisher:
             self._publisher = None
             self._receiver = None

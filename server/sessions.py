@@ -18,6 +18,7 @@ from tracks.track import TrackOptions
 
 from . import store
 from .engines import Engines
+from .memory import Memory
 from .metrics import Metrics
 from .numbers import SessionNumbers
 from .session import LiveSession, SessionParts
@@ -57,6 +58,7 @@ class LiveSessions:
         self._peer_options = peer_options
         self._profile = profile
         self._linger_s = linger_s
+        self._memory = Memory()
         self._live: dict[str, LiveSession] = {}
 
     def __iter__(self) -> Iterator[LiveSession]:
@@ -101,6 +103,7 @@ class LiveSessions:
             save=self._save,
             on_ended=self._ended,
             numbers=self._numbers(),
+            give_back_memory=self._memory.give_back,
             linger_s=self._linger_s,
         )
         session = LiveSession(row, parts, stats)
