@@ -88,6 +88,8 @@ class LiveSessions:
         if len(self._live) >= MAX_SESSIONS:
             raise Overloaded(f"{MAX_SESSIONS} sessions are running, end one first")
         worker = self._engines.worker(profile)
+        if classes is not None and worker.ready:
+            _check("class", classes, (await worker.start()).info.labels)
         options = self._engines.options(profile, overlay, classes)
         row = await self._sessions.create(source.id, pipelines, profile.name, options.overlay, classes)
         tracker = await asyncio.to_thread(resolve, TRACKERS["bytetrack"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from aiohttp import web
@@ -13,6 +14,7 @@ from .. import store
 from ..middleware import read_json
 from ..session import LiveSession
 from ..sessions import LiveSessions
+from ..settings import IceServer
 from .query import page_query
 
 
@@ -26,14 +28,18 @@ class NewSession(Model):
     classes: list[str] | None = Field(default=None, max_length=1000)
 
 
-def add_routes(app: web.Application, rows: store.Sessions, live: LiveSessions) -> None:
-    """Create, list, look up and end sessions."""
+def add_routes(
+    app: web.Application, rows: store.Sessions, live: LiveSessions, ice_servers: Sequence[IceServer]
+) -> None:
+    """Create, list, look up and end sessions; who creates one is told of the STUN and TURN servers to connect by."""
 
     async def create(request: web.Request) -> web.Response:
         body = await read_json(request, NewSession)
         session = await live.create(body.source_id, body.pipelines, body.profile, body.overlay, body.classes)
         location = f"/sessions/{session.row.id}"
-        return web.json_response(_wire(session.row, session), status=201, headers={"Location": location})
+        servers = [server.model_dump(exclude_none=True) for server in ice_servers]
+        created = {**_wire(session.row, session), "iceServers": servers}
+        return web.json_response(created, status=201, headers={"Location": location})
 
     async def index(request: web.Request) -> web.Response:
         page = page_query(request)

@@ -327,12 +327,14 @@ async def test_trickled_candidates_are_taken(api: Api, browsers: list[Browser]) 
         ({"sourceId": "{source}", "profile": "ludicrous"}, "unknown profile 'ludicrous', have: accurate, auto"),
         ({"sourceId": "{source}", "overlay": "none"}, "overlay"),
         ({"sourceId": "{source}", "pipelines": []}, "pipelines is empty"),
+        ({"sourceId": "{source}", "classes": ["persn"]}, "unknown class 'persn', have: dark, bright"),
         ({"sourceId": "{source}", "colour": 1}, "colour"),
         ({}, "sourceId"),
     ],
 )
 async def test_a_session_that_cannot_be_is_refused(api: Api, body: dict[str, Any], says: str) -> None:
     """Unknown names are errors that name the value and the choices."""
+    await api.server.ready
     source = await (await api.http.post("/sources", json={"kind": "webcam"})).json()
     text = json.dumps(body).replace("{source}", source["sourceId"])
     response = await api.http.post("/sessions", data=text, headers={"Content-Type": "application/json"})

@@ -32,9 +32,15 @@ export interface Health {
   problems: readonly string[];
 }
 
+export interface CreatedSession {
+  sessionId: string;
+  /** STUN and TURN servers to connect by; none on a machine of one's own. */
+  iceServers: RTCIceServer[];
+}
+
 export interface Api {
   createSource(name: string, signal?: AbortSignal): Promise<string>;
-  createSession(sourceId: string, profile: Profile, overlay: Overlay, signal?: AbortSignal): Promise<string>;
+  createSession(sourceId: string, profile: Profile, overlay: Overlay, signal?: AbortSignal): Promise<CreatedSession>;
   sessionState(sessionId: string): Promise<{ state: ServerState; reason: string | null }>;
   offer(sessionId: string, sdp: string, signal?: AbortSignal): Promise<Answer>;
   trickle(location: string, candidates: readonly RTCIceCandidateInit[], end: boolean): Promise<void>;
@@ -73,9 +79,8 @@ export function createApi(base: string = API_BASE, fetcher: typeof fetch = (...a
     createSource: async (name, signal) =>
       (await post<{ sourceId: string }>("/sources", { kind: "webcam", name }, signal)).sourceId,
 
-    createSession: async (sourceId, profile, overlay, signal) =>
-      (await post<{ sessionId: string }>("/sessions", { sourceId, pipelines: ["vision"], profile, overlay }, signal))
-        .sessionId,
+    createSession: (sourceId, profile, overlay, signal) =>
+      post<CreatedSession>("/sessions", { sourceId, pipelines: ["vision"], profile, overlay }, signal),
 
     sessionState: async (sessionId) =>
       (await (await call("GET", `/sessions/${sessionId}`)).json()) as { state: ServerState; reason: string | null },

@@ -1,10 +1,10 @@
-import { type Api, ApiError } from "./api";
+import { type Api, ApiError, type CreatedSession } from "./api";
 import { backoffMs } from "./backoff";
 import { type Camera, cameraIsGranted, closeCamera, openCamera } from "./camera";
 import { environmentFault, type Fault, fault, faultOf } from "./faults";
 import { Feed } from "./feed";
 import { Numbers } from "./numbers";
-import { Peer } from "./peer";
+import { Peer, type PeerHandlers } from "./peer";
 import { isActive, type Phase, type Steps } from "./phase";
 import { Cell } from "./store";
 import type { Control, Overlay, Profile, VedetteEvent } from "./types";
@@ -35,6 +35,7 @@ export class LiveSession {
   private camera: Camera | null = null;
   private peer: Peer | null = null;
   private sourceId: string | null = null;
+  private iceServers: RTCIceServer[] = [];
   private run: AbortController | null = null;
   private watchdog = new Watchdog();
   private pulse: ReturnType<typeof setInterval> | null = null;
@@ -117,17 +118,18 @@ export class LiveSession {
       this.sourceId ??= await this.api.createSource(SOURCE_NAME, signal);
       return this.api.createSession(this.sourceId, profile, overlay, signal);
     };
-    let id: string;
+    let made: CreatedSession;
     try {
-      id = await create();
+      made = await create();
     } catch (error) {
       // The source was kept from an earlier start; a server with a new database does not know it.
       if (!(error instanceof ApiError && error.code === "not_found")) throw error;
       this.sourceId = null;
-      id = await create();
+      made = await create();
     }
-    if (signal.aborted) return this.remove(id);
-    this.sessionId.set(id);
+    if (signal.aborted) return this.remove(made.sessionId);
+    this.iceServers = made.iceServers;
+    this.sessionId.set(made.sessionId);
     this.step({ session: true });
   }
 
@@ -137,13 +139,14 @@ export class LiveSession {
     void this.peer?.close();
     this.numbers.restart();
     this.connection = "new";
-    const peer: Peer = new Peer(this.api, id, {
+    const handlers: PeerHandlers = {
       onMessage: (message) => this.heard(message, peer),
       onStream: (returned) => this.media.set({ ...this.media.getSnapshot(), returned }),
       onConnection: (state) => this.onConnection(state),
       onEventsClosed: () => this.lost("The event channel closed"),
       onSent: (rtp, at) => this.numbers.meter.sent(rtp, at),
-    });
+    };
+    const peer: Peer = new Peer(this.api, id, handlers, this.iceServers);
     this.peer = peer;
     this.numbers.meter.supported = peer.measures;
     if (this.camera) await peer.setTrack(this.camera.track);

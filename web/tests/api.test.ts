@@ -17,7 +17,7 @@ function serverThat(answer: (path: string, init: RequestInit) => Response | Prom
 describe("api", () => {
   it("makes a session as the contract says", async () => {
     const { api, calls } = serverThat(() => json({ sessionId: "s1" }, { status: 201 }));
-    expect(await api.createSession("c1", "fast", "exact")).toBe("s1");
+    expect((await api.createSession("c1", "fast", "exact")).sessionId).toBe("s1");
     expect(calls[0]).toEqual({
       path: "/sessions",
       method: "POST",

@@ -52,7 +52,7 @@ const ANSWER = { sdp: "answer", peerId: "p", location: "/peers/p" };
 function setUp(getUserMedia: () => Promise<unknown>) {
   const api = {
     createSource: vi.fn<Api["createSource"]>(async () => "source"),
-    createSession: vi.fn<Api["createSession"]>(async () => "session"),
+    createSession: vi.fn<Api["createSession"]>(async () => ({ sessionId: "session", iceServers: [] })),
     offer: vi.fn<Api["offer"]>(async () => ANSWER),
     trickle: vi.fn<Api["trickle"]>(async () => undefined),
     remove: vi.fn<Api["remove"]>(async () => undefined),
@@ -208,13 +208,13 @@ describe("LiveSession", () => {
   });
 
   it("stopped while it starts, leaves nothing behind", async () => {
-    let made: (id: string) => void = () => undefined;
+    let made: (session: { sessionId: string; iceServers: RTCIceServer[] }) => void = () => undefined;
     const { api, session } = withCamera();
     api.createSession.mockImplementation(() => new Promise((resolve) => (made = resolve)));
     const starting = session.start("auto", "smooth");
     await vi.advanceTimersByTimeAsync(1);
     session.stop();
-    made("late");
+    made({ sessionId: "late", iceServers: [] });
     await starting;
     expect(name(session)).toBe("idle");
     expect(api.remove).toHaveBeenCalledWith("/sessions/late");
@@ -231,7 +231,7 @@ describe("LiveSession", () => {
   it("makes a new source when the server forgot the old one", async () => {
     const { api, session } = await live();
     session.stop();
-    api.createSession.mockRejectedValueOnce(new ApiError("not_found", "no source", 404)).mockResolvedValueOnce("two");
+    api.createSession.mockRejectedValueOnce(new ApiError("not_found", "no source", 404)).mockResolvedValueOnce({ sessionId: "two", iceServers: [] });
     await session.start("auto", "smooth");
     expect(api.createSource).toHaveBeenCalledTimes(2);
     expect(session.sessionId.getSnapshot()).toBe("two");
