@@ -1,12 +1,9 @@
-"""How yolo26p-people.pt was trained, in two steps.
+"""How yolo26p-people.pt was trained, from random weights.
 
-    python -m tracks.weights.people.train DATASET OUT/scratch --hours 1.15
-    python -m tracks.weights.people.train DATASET OUT/closeups --closeups --model OUT/scratch/people/weights/last.pt \
-        --hours 0.75
+    python -m tracks.weights.people.train DATASET OUT [--hours 1.15] [--model yolo26p.yaml] [--size 320] [--epochs 120]
 
-DATASET holds images/{train,val} and labels/{train,val} in YOLO's format, with one class, person; names of frames of a
-clip begin with v_. The first step begins with random weights and the pictures as they are, the second adds windows cut
-around people (closeups.py). With a GPU take a larger model and a few hundred epochs.
+DATASET holds images/{train,val} and labels/{train,val} in YOLO's format, with one class, person. Two CPU cores
+with --hours 1.15 came to 80 epochs; with a GPU take a larger model and a few hundred epochs.
 """
 
 from __future__ import annotations
@@ -15,23 +12,6 @@ import argparse
 from pathlib import Path
 
 import torch
-
-from .closeups import make_closeups
-
-SCRATCH = {"lr0": 0.002, "warmup_epochs": 2, "close_mosaic": 12, "scale": 0.8, "mixup": 0.05}
-"""Settings of ultralytics' trainer for the first step."""
-
-CLOSEUPS = {
-    "lr0": 0.001,
-    "warmup_epochs": 0.3,
-    "warmup_bias_lr": 0.0,  # the default, 0.1, is meant for random weights
-    "nbs": 16,  # a step for every batch: there are few
-    "mosaic": 0.4,  # it makes people small
-    "close_mosaic": 0,
-    "scale": 0.5,
-    "multi_scale": 0.25,
-}
-"""Settings of ultralytics' trainer for the second step."""
 
 
 def stand_in_for_torchvision() -> torch.library.Library:
@@ -59,30 +39,16 @@ def stand_in_for_torchvision() -> torch.library.Library:
     return library
 
 
-def pictures_and_closeups(dataset: Path, out: Path) -> Path:
-    """Write a list of training pictures: those of the dataset, and people close up that are cut out of them here.
-
-    Frames of one clip are all alike: every third is taken.
-    """
-    pictures = sorted((dataset / "images" / "train").glob("*.jpg"))
-    frames = [path for path in pictures if path.name.startswith("v_")]
-    kept = [path for path in pictures if not path.name.startswith("v_")] + frames[::3]
-    cut = make_closeups(kept, out / "closeups", per_person=1, empty=120, seed=0)
-    listed = out / "train.txt"
-    listed.write_text("\n".join(map(str, kept + cut)))
-    return listed
-
-
-def train(dataset: Path, out: Path, model: Path, closeups: bool, size: int, epochs: int, hours: float | None) -> Path:
-    """Train and return the last checkpoint (averaged weights; none is chosen by the validation split)."""
+def train(dataset: Path, out: Path, model: str, size: int, epochs: int, hours: float | None) -> Path:
+    """Train and return the best checkpoint."""
     from ultralytics.models import YOLO
 
     out.mkdir(parents=True, exist_ok=True)
     spec = out / "data.yaml"
-    pictures = pictures_and_closeups(dataset, out) if closeups else dataset / "images" / "train"
-    spec.write_text(f"path: {dataset}\ntrain: {pictures}\nval: images/val\nnames: {{0: person}}\n")
+    spec.write_text(f"path: {dataset}\ntrain: images/train\nval: images/val\nnames: {{0: person}}\n")
     gpu = torch.cuda.is_available()
-    YOLO(model).train(
+    yolo = YOLO(Path(__file__).with_name(model))
+    yolo.train(
         data=spec,
         imgsz=size,
         epochs=epochs,
@@ -96,15 +62,19 @@ def train(dataset: Path, out: Path, model: Path, closeups: bool, size: int, epoc
         amp=False,  # it would fetch a model to test itself with
         plots=False,
         cache=True,
+        close_mosaic=12,
         cos_lr=True,
         optimizer="AdamW",
+        lr0=0.002,
         lrf=0.02,
+        warmup_epochs=2,
+        scale=0.8,
         translate=0.2,
+        mixup=0.05,
         degrees=5,
         val=False,
-        **(CLOSEUPS if closeups else SCRATCH),
     )
-    return Path(out, "people", "weights", "last.pt")
+    return Path(out, "people", "weights", "best.pt")
 
 
 def main() -> None:
@@ -112,25 +82,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Train the bundled person detector.")
     parser.add_argument("dataset", type=Path)
     parser.add_argument("out", type=Path)
-    architecture = Path(__file__).with_name("yolo26p.yaml")
-    parser.add_argument("--model", type=Path, default=architecture, help="an architecture, or weights to go on from")
-    parser.add_argument("--closeups", action="store_true", help="add windows cut around people")
+    parser.add_argument("--model", default="yolo26p.yaml", help="an architecture beside this file")
     parser.add_argument("--size", type=int, default=320, help="pixels")
     parser.add_argument("--epochs", type=int, default=120)
     parser.add_argument("--hours", type=float, default=None, help="stop after this long, whatever the epochs")
     given = parser.parse_args()
     library = None if torch.cuda.is_available() else stand_in_for_torchvision()
-    last = train(
-        given.dataset.resolve(),
-        given.out.resolve(),
-        given.model,
-        given.closeups,
-        given.size,
-        given.epochs,
-        given.hours,
-    )
+    best = train(given.dataset.resolve(), given.out.resolve(), given.model, given.size, given.epochs, given.hours)
     del library
-    print(f"{last}: measure it with python -m tracks.weights.evaluate {given.dataset} --detector {last}")
+    print(f"{best}: measure it with python -m tracks.weights.evaluate {given.dataset} --detector {best}")
 
 
 if __name__ == "__main__":
