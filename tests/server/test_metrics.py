@@ -97,7 +97,7 @@ async def test_the_format_is_the_one_asked_for(client: Client) -> None:
     assert list(parse_openmetrics(await modern.text()))
 
 
-def test_an_ended_session_leaves_its_counts_and_takes_its_series(server: Server) -> None:
+async def test_an_ended_session_leaves_its_counts_and_takes_its_series(server: Server) -> None:
     """Labels stay as few as live sessions, and no loss disappears from the totals."""
     first = server.add("s1", frames_in=10)
     first.drops["slot"] = 3
@@ -111,7 +111,7 @@ def test_an_ended_session_leaves_its_counts_and_takes_its_series(server: Server)
     assert server.value("vedette_drops_total", where="slot") == 3
 
 
-def test_latencies_of_stages_are_a_histogram(server: Server) -> None:
+async def test_latencies_of_stages_are_a_histogram(server: Server) -> None:
     """What a session's Stats are told of lands in the buckets of its stage."""
     stats = server.add("s1")
     stats.on_latency = server.metrics.observe_stage
@@ -124,7 +124,7 @@ def test_latencies_of_stages_are_a_histogram(server: Server) -> None:
     assert server.value("vedette_stage_seconds_bucket", stage="infer", le="5.0") == 3
 
 
-def test_the_event_log_and_the_process_are_told(server: Server) -> None:
+async def test_the_event_log_and_the_process_are_told(server: Server) -> None:
     """Depth and losses of the event log; CPU, memory, threads and descriptors of the process."""
     server.event_log.depth, server.event_log.dropped = 7, 2
     assert server.value("vedette_event_log_depth") == 7
@@ -133,7 +133,7 @@ def test_the_event_log_and_the_process_are_told(server: Server) -> None:
         assert (server.value(name) or 0) > 0, name
 
 
-def test_two_servers_in_one_process_share_nothing() -> None:
+async def test_two_servers_in_one_process_share_nothing() -> None:
     """Each has its own registry."""
     first, second = Server(), Server()
     first.metrics.observe_stage("infer", 0.01)
