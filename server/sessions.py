@@ -26,7 +26,6 @@ from .session import LiveSession, SessionParts
 logger = logging.getLogger(__name__)
 
 PIPELINES = ("vision",)
-OVERLAYS = ("smooth", "exact")
 MAX_SESSIONS = 64
 MAX_PENDING_PEERS = 32
 

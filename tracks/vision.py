@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 from aiortc import MediaStreamTrack
@@ -24,11 +24,10 @@ from .draw import annotate
 from .errors import VedetteError
 from .lookout import DetectorWorker, Lookout, Picture
 from .planes import as_yuv420p
+from .registry import Overlay
 from .stats import Stats
 from .track import Tracker
 from .types import Detections
-
-Overlay = Literal["smooth", "exact"]
 
 OUTPUT_FRAMES = 2
 """Frames that wait for the encoder at most; then the oldest is lost and counted."""
