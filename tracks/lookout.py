@@ -20,6 +20,9 @@ from .worker import Worker
 
 logger = logging.getLogger(__name__)
 
+LOOKING = 2
+"""One picture is with the detector, and one request waits behind it: the detector then never idles for our sake."""
+
 DetectorWorker = Worker[Detector, Image, Detections]
 
 
@@ -46,7 +49,6 @@ class _Taken:
     picture: Picture
     box: Letterbox
     started_s: float
-    turn: int
 
 
 class _Nothing(Exception):
@@ -80,9 +82,6 @@ class Lookout:
         self._newest: Picture | None = None
         self._unclaimed = asyncio.Event()
         self._not_before_s = 0.0
-        self._last_turn = 0
-        self._turn = 1
-        self._next_turn = asyncio.Event()
         stats.queues["detector"] = lambda: int(self._newest is not None)
 
     def show(self, picture: Picture) -> None:
@@ -108,9 +107,8 @@ class Lookout:
             self._failed(error)
             return
         self.labels = detector.info.labels
-        # One more than the detector answers at once, so that one always waits: it then never idles for our sake.
         async with asyncio.TaskGroup() as group:
-            for _ in range(self._worker.replicas + 1):
+            for _ in range(LOOKING):
                 group.create_task(self._look_out(detector), name="vision-look")
 
     async def _look_out(self, detector: Detector) -> None:
@@ -140,32 +138,17 @@ class Lookout:
                 picture, self._newest = self._newest, None
                 if picture is None:
                     raise _Nothing
-                self._last_turn += 1
-                turn = self._last_turn
             frame = picture.frame
             image, box = letterbox(frame, detector.input_size(frame.width, frame.height))
-            taken.append(_Taken(picture, box, time.monotonic(), turn))
+            taken.append(_Taken(picture, box, time.monotonic()))
             return image
 
-        try:
-            detections = await self._worker.submit(take)
-            infer_s = time.monotonic() - taken[0].started_s
-            await self._in_turn(taken[0].turn)
-            self._stats.frames_detected += 1
-            self._stats.observe("infer", infer_s)
-            picture, box = taken[0].picture, taken[0].box
-            self._found(picture, detections.moved(box.to_source(detections.xyxy)), infer_s)
-        finally:
-            if taken:
-                await self._in_turn(taken[0].turn)
-                self._turn += 1
-                self._next_turn.set()
-
-    async def _in_turn(self, turn: int) -> None:
-        """Wait until every picture that was taken before has been told of, where several are under way at once."""
-        while self._turn != turn:
-            self._next_turn.clear()
-            await self._next_turn.wait()
+        detections = await self._worker.submit(take)
+        picture, box = taken[0].picture, taken[0].box
+        infer_s = time.monotonic() - taken[0].started_s
+        self._stats.frames_detected += 1
+        self._stats.observe("infer", infer_s)
+        self._found(picture, detections.moved(box.to_source(detections.xyxy)), infer_s)
 
     def _lost(self, error: Exception) -> None:
         """Count a picture that could not be looked at, and tell of it."""

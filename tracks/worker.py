@@ -1,4 +1,4 @@
-"""Engines on threads of their own, shared by all sessions: the seam where a remote engine could plug in.
+"""An engine on a thread of its own, shared by all sessions: the seam where a remote engine could plug in.
 
 Requests that wait while the engine is busy are taken together, as far as the engine batches, so that many sessions cost
 fewer calls than their number. An engine is built, called and closed on its own thread and never anywhere else.
@@ -65,7 +65,7 @@ class _Request(Generic[X, Y]):
 
 
 class Worker(Generic[E, X, Y]):
-    """Runs `call(engine, items)` on a thread, or on `replicas` threads with an engine each.
+    """Runs `call(engine, items)` on a thread.
 
     `build` makes the engine, on that thread. `call` takes up to `engine.max_batch` items that share `batch_key(item)`
     and returns one result each; neither is ever run on the event loop. At most `max_pending` requests wait: more are
@@ -81,11 +81,8 @@ class Worker(Generic[E, X, Y]):
         batch_key: Callable[[X], Hashable] = lambda item: None,
         max_pending: int = 16,
         niceness: int = 0,
-        replicas: int = 1,
     ) -> None:
         self.name = name
-        self.replicas = replicas
-        """How many requests can be under way at once."""
         self.refused = 0
         """Requests refused because too many waited, or because their deadline had passed when their turn came."""
         self.calls = 0
@@ -100,7 +97,7 @@ class Worker(Generic[E, X, Y]):
         self._pending: deque[_Request[X, Y]] = deque()
         self._wake = threading.Condition()
         self._closing = False
-        self._threads: list[threading.Thread] = []
+        self._thread: threading.Thread | None = None
         self._built: asyncio.Future[E] | None = None
         self._last_failure = ""
 
@@ -115,7 +112,10 @@ class Worker(Generic[E, X, Y]):
         if self._built is None:
             loop = asyncio.get_running_loop()
             self._built = loop.create_future()
-            self._start_thread(loop, self._built)
+            self._thread = threading.Thread(
+                target=self._run, args=(loop, self._built), name=f"worker-{self.name}", daemon=True
+            )
+            self._thread.start()
         return await asyncio.shield(self._built)
 
     @property
@@ -159,16 +159,9 @@ class Worker(Generic[E, X, Y]):
         """
         with self._wake:
             self._closing = True
-            self._wake.notify_all()
-            threads = tuple(self._threads)
-        for thread in threads:
-            if thread.is_alive():
-                await asyncio.to_thread(thread.join, CLOSE_TIMEOUT_S)
-
-    def _start_thread(self, loop: asyncio.AbstractEventLoop, built: asyncio.Future[E]) -> None:
-        thread = threading.Thread(target=self._run, args=(loop, built), name=f"worker-{self.name}", daemon=True)
-        self._threads.append(thread)
-        thread.start()
+            self._wake.notify()
+        if self._thread is not None and self._thread.is_alive():
+            await asyncio.to_thread(self._thread.join, CLOSE_TIMEOUT_S)
 
     def _run(self, loop: asyncio.AbstractEventLoop, built: asyncio.Future[E]) -> None:
         _introduce_thread(f"worker-{self.name}", self._niceness)
@@ -181,10 +174,6 @@ class Worker(Generic[E, X, Y]):
             _settle_threadsafe(loop, built, None, failure)
             return
         _settle_threadsafe(loop, built, engine, None)
-        with self._wake:
-            # One after the other: what the first had to fetch or to export is there for the next.
-            if len(self._threads) < self.replicas and not self._closing:
-                self._start_thread(loop, built)
         try:
             while (batch := self._take(engine.max_batch)) is not None:
                 self._serve(engine, batch)
@@ -207,9 +196,8 @@ class Worker(Generic[E, X, Y]):
             for request in batch:
                 request.settle(None, failure)
             return
-        with self._wake:
-            self.calls += 1
-            self.items += len(batch)
+        self.calls += 1
+        self.items += len(batch)
         for request, result in zip(batch, results, strict=True):
             request.settle(result, None)
 

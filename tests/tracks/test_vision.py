@@ -33,13 +33,12 @@ class PtsClock:
 class Scene:
     """A VisionTrack with everything it needs, and what it told."""
 
-    def __init__(self, build: Callable[[], Detector] | None = None, replicas: int = 1, **options: object) -> None:
+    def __init__(self, build: Callable[[], Detector] | None = None, **options: object) -> None:
         self.detector = BrightDetector()
         self.worker: Worker[Detector, Image, Detections] = Worker(
             "test",
             build or (lambda: self.detector),
             lambda detector, images: detector.detect(images),
-            replicas=replicas,
         )
         self.stats = Stats()
         self.seen: list[Observation] = []
@@ -149,32 +148,6 @@ async def test_exact_drops_what_the_detector_cannot_take(scene: Callable[..., Sc
     it.detector.gate.set()
     assert [(await receive(it)).pts for _ in range(2)] == [0, 9 * 3000]
     assert it.stats.drops["detector"] == 8
-
-
-async def test_pictures_detected_side_by_side_come_back_in_order(scene: Callable[..., Scene]) -> None:
-    """With two detectors at once, one that is quicker does not overtake the other's older picture."""
-    detectors: list[BrightDetector] = []
-
-    def build() -> Detector:
-        detectors.append(BrightDetector())
-        return detectors[-1]
-
-    it = scene(build=build, replicas=2, overlay="exact")
-    await it.worker.start()
-    await until(lambda: len(detectors) == 2)
-    for detector in detectors:
-        detector.gate.clear()
-    it.camera.show(0)
-    await until(lambda: any(detector.entered.is_set() for detector in detectors))
-    older, newer = sorted(detectors, key=lambda detector: not detector.entered.is_set())
-    it.camera.show(3000)
-    await until(newer.entered.is_set)
-    newer.gate.set()
-    await until(lambda: newer.calls == 1)
-    assert it.seen == []
-    older.gate.set()
-    assert [(await receive(it)).pts for _ in range(2)] == [0, 3000]
-    assert [seen.ticks for seen in it.seen] == [0, 3000]
 
 
 async def test_boxes_are_drawn_on_a_copy(scene: Callable[..., Scene]) -> None:

@@ -68,29 +68,6 @@ async def test_requests_that_wait_share_a_call() -> None:
     await worker.close()
 
 
-async def test_replicas_run_at_the_same_time() -> None:
-    """Each replica has an engine and a thread of its own; what one serves does not wait for the other."""
-    engines: list[Squarer] = []
-
-    def build() -> Squarer:
-        engines.append(Squarer(max_batch=1))
-        return engines[-1]
-
-    worker: Worker[Squarer, int, int] = Worker("squarer", build, Squarer.square, replicas=2)
-    await worker.start()
-    await until(lambda: len(engines) == 2)
-    for engine in engines:
-        engine.gate.clear()
-    both = [asyncio.create_task(worker.infer(n)) for n in (3, 4)]
-    for engine in engines:
-        await wait_for_start(engine)
-    for engine in engines:
-        engine.gate.set()
-    assert await asyncio.gather(*both) == [9, 16]
-    await worker.close()
-    assert all(engine.closed for engine in engines)
-
-
 async def test_an_item_is_made_when_its_turn_comes() -> None:
     """What is newest then is what the engine gets, and what `make` raises reaches the caller."""
     engine = Squarer(max_batch=1)
