@@ -147,7 +147,7 @@ async def serve(settings: Settings, *, load: Load | None = None) -> AsyncIterato
             AccessPolicy(settings.host, frozenset(settings.allowed_hosts), frozenset(settings.allowed_origins)),
         )
         sources.add_routes(app, source_rows, live)
-        sessions.add_routes(app, rows, live, settings.ice_servers)
+        sessions.add_routes(app, rows, source_rows, live, settings.ice_servers)
         peers.add_routes(app, live)
         events.add_routes(app, rows, event_log)
         add_health(app, health, get_version(), lambda: info[0] if info else None)

@@ -16,13 +16,14 @@ from aiortc.mediastreams import VIDEO_CLOCK_RATE
 from signaling.peer import Peer
 from tracks import edges
 from tracks.bus import Emit, EventBus, Subscription
-from tracks.clock import PublisherClock, SessionClock, TrackClock, unwrap
+from tracks.clock import PublisherClock, SessionClock, SourceClock, TrackClock, unwrap
 from tracks.errors import DatabaseUnavailable, InvalidRequest, VedetteError
 from tracks.events import ErrorData, Event, MetricData, Model, SessionData, SessionState
 from tracks.events.envelope import new_id
 from tracks.lookout import DetectorWorker
 from tracks.pipeline import VisionReporter
 from tracks.relay import Relay
+from tracks.sources import Source
 from tracks.stats import Stats
 from tracks.track import Tracker
 from tracks.vision import Observation, VisionOptions, VisionTrack
@@ -58,6 +59,10 @@ class SessionParts:
     """The session's numbers since the last call."""
     give_back_memory: Callable[[], None]
     """Called in a thread when a peer has gone."""
+    source: Source | None = None
+    """What the server itself plays; None when a client publishes. Closed with the session."""
+    needs_viewers: bool = False
+    """The source is only there to be looked at: once its last viewer has gone, the session ends after `linger_s`."""
     linger_s: float = 60.0
 
 
@@ -76,6 +81,7 @@ class LiveSession:
         self._clock = SessionClock()
         self._publisher: Peer | None = None
         self._receiver: RTCRtpReceiver | None = None
+        self._was_watched = False
         self._orphaned_s = time.monotonic()
         self._last_frames = 0
         self._last_frame_s = 0.0
@@ -91,14 +97,19 @@ class LiveSession:
             stats,
             observe=self._observed,
             on_error=self._failed,
-            on_source_ended=lambda: None,
+            on_source_ended=self._source_ended,
         )
         self._relay = Relay(self._vision, stats)
+        self._sound = None if parts.source is None or parts.source.audio is None else Relay(parts.source.audio, stats)
 
     def start(self) -> None:
         """Begin: tell of the state and keep an eye on it."""
         self._relay.start()
         self._emit("session", SessionData(state=self.state), 0.0, stored=True)
+        if self._parts.source is not None and self._parts.source.video is not None:
+            self._vision.attach(self._parts.source.video, SourceClock(self._clock))
+        if self._sound is not None:
+            self._sound.start()
         self._watcher = asyncio.create_task(self._watch(), name="session-watch")
 
     # What peers ask of their session: signaling.peer.PeerHost.
@@ -109,7 +120,17 @@ class LiveSession:
 
     def describe(self) -> dict[str, Any]:
         """What a peer that attaches is told."""
-        return {"sessionId": self.row.id, "state": self.state, "seq": self.last_seq}
+        return {
+            "sessionId": self.row.id,
+            "state": self.state,
+            "seq": self.last_seq,
+            "clockOrigin": self.clock_origin,
+        }
+
+    @property
+    def clock_origin(self) -> float | None:
+        """Unix seconds of media time zero; None before the first picture."""
+        return self._clock.wall_origin
 
     async def history(self, after: int, limit: int) -> Sequence[dict[str, Any]]:
         """Stored events with a seq above `after`."""
@@ -122,6 +143,15 @@ class LiveSession:
     def annotated(self) -> MediaStreamTrack:
         """A new track with the annotated picture."""
         return self._relay.subscribe()
+
+    def sound(self) -> MediaStreamTrack | None:
+        """A new track with the source's sound, None when it has none."""
+        return None if self._sound is None else self._sound.subscribe()
+
+    @property
+    def takes_video(self) -> bool:
+        """True when clients bring the picture."""
+        return self._parts.source is None
 
     def published(self, peer: Peer, track: MediaStreamTrack, receiver: RTCRtpReceiver) -> None:
         """A peer sends video: it takes over from the one before."""
@@ -142,11 +172,13 @@ class LiveSession:
     def left(self, peer: Peer) -> None:
         """A peer is gone; without its publisher a session is stalled, and ends after a while."""
         self.peers.pop(peer.id, None)
+        self._was_watched = self._was_watched or peer.connected
         self._spawn(asyncio.to_thread(self._parts.give_back_memory))
+        if not self.peers or peer is self._publisher:
+            self._orphaned_s = time.monotonic()
         if peer is self._publisher:
             self._publisher = None
             self._receiver = None
-            self._orphaned_s = time.monotonic()
             if self.state in ("connecting", "live"):
                 self._change("stalled", f"publisher left: {peer.reason}")
 
@@ -182,6 +214,10 @@ class LiveSession:
                 await self._parts.flush()
         await asyncio.gather(*(peer.close(reason) for peer in tuple(self.peers.values())))
         await self._relay.close()
+        if self._sound is not None:
+            await self._sound.close()
+        if self._parts.source is not None:
+            await self._parts.source.close()
         if self._tasks:
             await asyncio.wait(self._tasks)
         self._parts.on_ended(self)
@@ -201,15 +237,22 @@ class LiveSession:
             ticks += 1
             if ticks % STORE_METRIC_TICKS == 0:
                 self._emit("metric", self._numbers, self._clock.now(), stored=True)
-            if self._publisher is None and time.monotonic() - self._orphaned_s > self._parts.linger_s:
-                self.end_soon(f"no publisher for {self._parts.linger_s:g} s")
+            if self._missing is not None and time.monotonic() - self._orphaned_s > self._parts.linger_s:
+                self.end_soon(f"no {self._missing} for {self._parts.linger_s:g} s")
                 return
+
+    @property
+    def _missing(self) -> str | None:
+        """Who must come for the session to go on."""
+        if self._parts.source is None:
+            return "publisher" if self._publisher is None else None
+        return "viewer" if self._parts.needs_viewers and self._was_watched and not self.peers else None
 
     def _look_at_frames(self) -> None:
         now = time.monotonic()
         if self.stats.frames_in != self._last_frames:
             self._last_frames, self._last_frame_s = self.stats.frames_in, now
-            if self._publisher is not None and self.state in ("connecting", "stalled"):
+            if (self._publisher or self._parts.source) is not None and self.state in ("connecting", "stalled"):
                 self._change("live", None)
         elif self.state == "live" and now - self._last_frame_s > STALL_S:
             self._change("stalled", f"no picture for {STALL_S:g} s")
@@ -227,6 +270,11 @@ class LiveSession:
         task = asyncio.create_task(work, name="session-work")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def _source_ended(self) -> None:
+        """What the server plays is over, and so is the session; a publisher may come back."""
+        if self._parts.source is not None:
+            self.end_soon("source ended")
 
     def _failed(self, error: VedetteError) -> None:
         logger.warning("session %s: %s: %s", self.row.id, error.code, error.message)

@@ -12,7 +12,8 @@ from tracks.bus import EventBus
 from tracks.errors import Conflict, InvalidRequest, NotFound, Overloaded
 from tracks.events import Event, SessionData
 from tracks.events.envelope import new_id
-from tracks.registry import TRACKERS, resolve
+from tracks.registry import SOURCES, TRACKERS, resolve
+from tracks.sources import Source
 from tracks.stats import Stats
 from tracks.track import TrackOptions
 
@@ -28,6 +29,8 @@ logger = logging.getLogger(__name__)
 PIPELINES = ("vision",)
 MAX_SESSIONS = 64
 MAX_PENDING_PEERS = 32
+NEEDS_VIEWERS = frozenset({"demo"})
+"""Kinds of sources that are only there to be looked at."""
 
 
 class LiveSessions:
@@ -74,7 +77,7 @@ class LiveSessions:
         """Make a session and start it.
 
         Raises NotFound for an unknown source, InvalidRequest for an unknown pipeline or profile, Overloaded when too
-        many run.
+        many run, SourceUnreachable when a server-side source cannot be opened.
         """
         _check("pipeline", pipelines, PIPELINES)
         if not pipelines:
@@ -90,8 +93,14 @@ class LiveSessions:
         if classes is not None and worker.ready:
             _check("class", classes, (await worker.start()).info.labels)
         options = self._engines.options(profile, overlay, classes)
-        row = await self._sessions.create(source.id, pipelines, profile.name, options.overlay, classes)
         tracker = await asyncio.to_thread(resolve, TRACKERS["bytetrack"])
+        opened = await _open(source.kind)
+        try:
+            row = await self._sessions.create(source.id, pipelines, profile.name, options.overlay, classes)
+        except BaseException:
+            if opened is not None:
+                await opened.close()
+            raise
         stats = Stats(on_latency=self._metrics.observe_stage)
         parts = SessionParts(
             worker=worker,
@@ -105,6 +114,8 @@ class LiveSessions:
             on_ended=self._ended,
             numbers=self._numbers(),
             give_back_memory=self._memory.give_back,
+            source=opened,
+            needs_viewers=source.kind in NEEDS_VIEWERS,
             linger_s=self._linger_s,
         )
         session = LiveSession(row, parts, stats)
@@ -172,11 +183,22 @@ class LiveSessions:
 
     async def _save(self, session: LiveSession) -> None:
         await self._sessions.set_state(session.row.id, session.state, session.reason)
+        if session.state == "live" and session.clock_origin is not None:
+            await self._sessions.set_clock_origin(session.row.id, session.clock_origin)
 
     def _ended(self, session: LiveSession) -> None:
         self._live.pop(session.row.id, None)
         self._metrics.session_ended(session.stats)
         logger.info("session %s ended: %s", session.row.id, session.reason)
+
+
+async def _open(kind: str) -> Source | None:
+    """The server-side source of that kind, open; None for one that clients publish to. Raises SourceUnreachable."""
+    if kind not in SOURCES:
+        return None
+    open_source = await asyncio.to_thread(resolve, SOURCES[kind])
+    opened: Source = await open_source()
+    return opened
 
 
 def _check(what: str, given: Collection[str], known: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -21,6 +21,8 @@ __all__ = ["EventLog", "Session", "Sessions", "Source", "Sources"]
 
 PAGE_ROWS = 1000
 FINAL_STATES: tuple[SessionState, ...] = ("ended", "failed")
+CLIENT_KINDS = ("webcam", "demo")
+"""Kinds of sources that are there for a client: without it, their sessions are over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,11 @@ class Sources:
             raise _no_source(source_id)
         return _source(row)
 
+    async def by_id(self, ids: Collection[str]) -> dict[str, Source]:
+        """Those of the sources that there are, or were before they were deleted."""
+        rows = await self._database.read(lambda client: SourceRow.filter(id__in=list(ids)).using_db(client))
+        return {row.id: _source(row) for row in rows}
+
     async def page(self, after: str = "", limit: int = 100) -> tuple[list[Source], str | None]:
         """Sources with an id > `after`, oldest first, and the `after` of the next page, None when there is none."""
         count = _checked(limit) + 1
@@ -141,13 +148,19 @@ class Sessions:
         return _session(row)
 
     async def page(
-        self, after: str = "", limit: int = 100, source_id: str | None = None
+        self, after: str = "", limit: int = 100, source_id: str | None = None, *, newest: bool = False
     ) -> tuple[list[Session], str | None]:
-        """Sessions (of one source) with an id > `after`, oldest first, and the `after` of the next page or None."""
+        """Sessions (of one source) that come after the id `after`, and the `after` of the next page or None.
+
+        Oldest first, or newest first; an empty `after` begins at the beginning of either.
+        """
         count = _checked(limit) + 1
-        choice = {"id__gt": after} if source_id is None else {"id__gt": after, "source_id": source_id}
+        choice = {} if source_id is None else {"source_id": source_id}
+        if after:
+            choice["id__lt" if newest else "id__gt"] = after
+        order = "-id" if newest else "id"
         found = await self._database.read(
-            lambda client: SessionRow.filter(**choice).using_db(client).order_by("id").limit(count)
+            lambda client: SessionRow.filter(**choice).using_db(client).order_by(order).limit(count)
         )
         return [_session(row) for row in found[:limit]], found[limit - 1].id if len(found) > limit else None
 
@@ -174,8 +187,8 @@ class Sessions:
         """
 
         async def end(client: BaseDBAsyncClient) -> list[SessionRow]:
-            pushed = await SourceRow.filter(kind="webcam").using_db(client).values_list("id", flat=True)
-            alive = SessionRow.filter(owner=self._owner, source_id__in=pushed).exclude(state__in=FINAL_STATES)
+            sources = await SourceRow.filter(kind__in=CLIENT_KINDS).using_db(client).values_list("id", flat=True)
+            alive = SessionRow.filter(owner=self._owner, source_id__in=sources).exclude(state__in=FINAL_STATES)
             rows = await alive.using_db(client)
             for row in rows:
                 row.state, row.reason, row.ended_at, row.epoch = "ended", "server restarted", time.time(), row.epoch + 1

@@ -48,8 +48,15 @@ class PeerHost(EventFeed, Protocol):
 
     stats: Stats
 
+    @property
+    def takes_video(self) -> bool:
+        """Whether a peer may publish its video here."""
+
     def annotated(self) -> MediaStreamTrack:
         """A new track with the annotated picture."""
+
+    def sound(self) -> MediaStreamTrack | None:
+        """A new track with the source's sound, None when there is none to hear."""
 
     def published(self, peer: Peer, track: MediaStreamTrack, receiver: RTCRtpReceiver) -> None:
         """The peer sends video: it is the session's publisher now."""
@@ -141,23 +148,22 @@ class Peer:
     def _configure_media(self) -> RTCRtpReceiver | None:
         """Set what each media section does; returns the receiver of the video that the peer publishes, if it does."""
         publishing = None
-        watching = False
+        sent: set[str] = set()
         for transceiver in self._pc.getTransceivers():
-            if transceiver.kind != "video":
-                transceiver.direction = "inactive"
-                continue
+            kind = transceiver.kind
             sends, receives = _offered(transceiver)
             directions = []
-            if sends and publishing is None:
+            if sends and publishing is None and kind == "video" and self._host.takes_video:
                 publishing = transceiver.receiver
                 edges.tune_receiver(publishing, self._host.stats)
                 directions.append("recv")
-            if receives and not watching:
-                watching = True
-                track = self._host.annotated()
-                self._outgoing.append(track)
-                transceiver.sender.replaceTrack(track)
-                directions.append("send")
+            if receives and kind not in sent:
+                track = self._host.annotated() if kind == "video" else self._host.sound()
+                if track is not None:
+                    sent.add(kind)
+                    self._outgoing.append(track)
+                    transceiver.sender.replaceTrack(track)
+                    directions.append("send")
             transceiver.direction = _DIRECTIONS[tuple(directions)]
         return publishing
 

@@ -10,9 +10,10 @@ from fractions import Fraction
 import numpy as np
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
-from av import VideoFrame
+from av import AudioFrame, VideoFrame
 
 from tracks.detect import DetectorInfo
+from tracks.errors import SourceUnreachable
 from tracks.types import Detections, Image
 
 TIME_BASE = Fraction(1, 90_000)
@@ -76,6 +77,67 @@ class Camera(MediaStreamTrack):
         if frame is None:
             raise MediaStreamError
         return frame
+
+
+class Tone(MediaStreamTrack):
+    """A tone of 440 Hz at half scale, as fast as it is read, at most at its own pace."""
+
+    kind = "audio"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pts = 0
+
+    async def recv(self) -> AudioFrame:
+        await asyncio.sleep(0.02)
+        if self.readyState != "live":
+            raise MediaStreamError
+        at = (self._pts + np.arange(960)) / 48_000
+        samples = (16_384 * np.sin(2 * np.pi * 440 * at)).astype(np.int16)
+        frame = AudioFrame.from_ndarray(samples[None, :], format="s16", layout="mono")
+        frame.pts, frame.sample_rate, frame.time_base = self._pts, 48_000, Fraction(1, 48_000)
+        self._pts += 960
+        return frame
+
+
+class Film:
+    """A server-side source: a bright rectangle on its way, and a tone."""
+
+    def __init__(self, frames: int | None = None) -> None:
+        self.video = Camera()
+        self.audio = Tone()
+        self.closed = False
+        self._frames = frames
+        self._running = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        n = 0
+        while self._frames is None or n < self._frames:
+            self.video.show(n * 3000, x=100 + n % 400)
+            n += 1
+            await asyncio.sleep(1 / 30)
+        self.video.end()
+
+    async def close(self) -> None:
+        self.closed = True
+        self._running.cancel()
+        self.video.stop()
+        self.audio.stop()
+
+
+async def open_film() -> Film:
+    """A film that does not end."""
+    return Film()
+
+
+async def open_short_film() -> Film:
+    """A film of a second."""
+    return Film(frames=30)
+
+
+async def open_nothing() -> Film:
+    """A source that is not there."""
+    raise SourceUnreachable("the film is lost")
 
 
 def picture(x: int | None, size: tuple[int, int] = SIZE) -> VideoFrame:

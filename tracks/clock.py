@@ -32,6 +32,21 @@ class SessionClock:
         return 0.0 if self._origin_s is None else self._monotonic() - self._origin_s
 
 
+class SourceClock:
+    """Media time of a server-side source, whose tracks all count from the same moment: their pts, moved."""
+
+    def __init__(self, session: SessionClock) -> None:
+        self._session = session
+        self._offset_s: float | None = None
+
+    def media_time(self, seconds: float) -> float:
+        """Media time of a frame whose pts is `seconds`. The first frame of any track is placed by its arrival."""
+        if self._offset_s is None:
+            self._session.start()
+            self._offset_s = self._session.now() - seconds
+        return max(0.0, self._offset_s + seconds)
+
+
 class PublisherClock:
     """Maps the sender's wall clock (NTP) of one publisher to media time, for all of its tracks."""
 

@@ -8,6 +8,8 @@ VedetteError
  ├── RateLimited         rate_limited         429
  ├── ModelUnavailable    model_unavailable    503
  ├── Overloaded          overloaded           503
+ ├── SourceUnreachable   source_unreachable   502
+ ├── StorageFull         storage_full         507
  └── DatabaseUnavailable db_unavailable       503
 
 Codes with no class of their own yet are in `CODES`; a class lands with the feature that raises it.
@@ -101,6 +103,18 @@ class Overloaded(VedetteError):
     """A bounded resource is used up."""
 
     code = "overloaded"
+
+
+class SourceUnreachable(VedetteError):
+    """A source cannot be opened or gives nothing."""
+
+    code = "source_unreachable"
+
+
+class StorageFull(VedetteError):
+    """There is no room left to keep what was asked for."""
+
+    code = "storage_full"
 
 
 class DatabaseUnavailable(VedetteError):

@@ -29,6 +29,9 @@ DETECTORS: Mapping[str, str] = {
 TRACKERS: Mapping[str, str] = {"bytetrack": "tracks.track.bytetrack:ByteTrack"}
 """Trackers by name; each is called with TrackOptions and gives a `Tracker`."""
 
+SOURCES: Mapping[str, str] = {"demo": "tracks.sources.demo:open_demo"}
+"""Sources that the server opens itself, by kind; each is awaited and gives an open `Source`."""
+
 Task = Literal["detect", "asr", "vad"]
 Overlay = Literal["smooth", "exact"]
 _CHOICES: Mapping[str, tuple[str, ...]] = {

@@ -13,8 +13,9 @@ from av.frame import Frame
 
 from .stats import Stats
 
-QUEUE_FRAMES = 2
-"""A viewer that is further behind loses the oldest frame: with live media late is worse than lost."""
+QUEUE_FRAMES = {"video": 2, "audio": 50}
+"""A viewer that is further behind loses the oldest frame: with live media late is worse than lost. Sound that is lost
+is heard, so a second of it may wait."""
 
 
 class Relay:
@@ -57,7 +58,8 @@ class Relay:
             while True:
                 frame = await self._source.recv()
                 assert isinstance(frame, Frame)
-                self._stats.frames_out += 1
+                if self._source.kind == "video":
+                    self._stats.frames_out += 1
                 for viewer in tuple(self._viewers):
                     viewer.offer(frame)
         except MediaStreamError:
@@ -81,9 +83,9 @@ class RelayTrack(MediaStreamTrack):
 
     def offer(self, frame: Frame) -> None:
         """Queue a frame; the oldest is lost, and counted, when the viewer does not keep up."""
-        if len(self._frames) >= QUEUE_FRAMES:
+        if len(self._frames) >= QUEUE_FRAMES[self.kind]:
             self._frames.popleft()
-            self._stats.drops["viewer"] += 1
+            self._stats.drops["viewer" if self.kind == "video" else "audio"] += 1
         self._frames.append(frame)
         self._ready.set()
 

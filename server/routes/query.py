@@ -12,10 +12,12 @@ from tracks.errors import InvalidRequest
 
 @dataclass(frozen=True, slots=True)
 class PageQuery:
-    """`?after=&limit=` of a listing."""
+    """`?after=&limit=&order=` of a listing."""
 
     after: str | None
     limit: int
+    newest: bool
+    """Newest first."""
 
 
 def check_names(request: web.Request, known: Collection[str]) -> None:
@@ -25,10 +27,13 @@ def check_names(request: web.Request, known: Collection[str]) -> None:
             raise InvalidRequest(f"unknown parameter {name!r}, have: {', '.join(sorted(known))}")
 
 
-def page_query(request: web.Request) -> PageQuery:
-    """The page that is asked for."""
-    check_names(request, ("after", "limit"))
-    return PageQuery(request.query.get("after"), whole(request, "limit", 100))
+def page_query(request: web.Request, *, ordered: bool = False) -> PageQuery:
+    """The page that is asked for; a listing that is `ordered` takes `order=newest` or `oldest`, too."""
+    check_names(request, ("after", "limit", "order") if ordered else ("after", "limit"))
+    order = request.query.get("order", "oldest")
+    if order not in ("oldest", "newest"):
+        raise InvalidRequest(f"order must be oldest or newest, not {order[:40]!r}")
+    return PageQuery(request.query.get("after"), whole(request, "limit", 100), order == "newest")
 
 
 def whole(request: web.Request, name: str, default: int) -> int:

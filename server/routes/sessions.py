@@ -29,7 +29,11 @@ class NewSession(Model):
 
 
 def add_routes(
-    app: web.Application, rows: store.Sessions, live: LiveSessions, ice_servers: Sequence[IceServer]
+    app: web.Application,
+    rows: store.Sessions,
+    sources: store.Sources,
+    live: LiveSessions,
+    ice_servers: Sequence[IceServer],
 ) -> None:
     """Create, list, look up and end sessions; who creates one is told of the STUN and TURN servers to connect by."""
 
@@ -38,17 +42,17 @@ def add_routes(
         session = await live.create(body.source_id, body.pipelines, body.profile, body.overlay, body.classes)
         location = f"/sessions/{session.row.id}"
         servers = [server.model_dump(exclude_none=True) for server in ice_servers]
-        created = {**_wire(session.row, session), "iceServers": servers}
+        created = {**(await wires([session.row]))[0], "iceServers": servers}
         return web.json_response(created, status=201, headers={"Location": location})
 
     async def index(request: web.Request) -> web.Response:
-        page = page_query(request)
-        found, after = await rows.page(page.after or "", page.limit)
-        return web.json_response({"sessions": [_wire(row, live.find(row.id)) for row in found], "next": after})
+        page = page_query(request, ordered=True)
+        found, after = await rows.page(page.after or "", page.limit, newest=page.newest)
+        return web.json_response({"sessions": await wires(found), "next": after})
 
     async def show(request: web.Request) -> web.Response:
         row = await rows.get(request.match_info["session_id"])
-        return web.json_response(_wire(row, live.find(row.id)))
+        return web.json_response((await wires([row]))[0])
 
     async def stats(request: web.Request) -> web.Response:
         session = await live.get(request.match_info["session_id"])
@@ -63,6 +67,10 @@ def add_routes(
             await rows.get(session_id)
         return web.Response(status=204)
 
+    async def wires(found: Sequence[store.Session]) -> list[dict[str, Any]]:
+        known = await sources.by_id({row.source_id for row in found})
+        return [_wire(row, known.get(row.source_id), live.find(row.id)) for row in found]
+
     app.router.add_post("/sessions", create)
     app.router.add_get("/sessions", index)
     app.router.add_get("/sessions/{session_id}", show)
@@ -70,13 +78,14 @@ def add_routes(
     app.router.add_delete("/sessions/{session_id}", end)
 
 
-def _wire(row: store.Session, session: LiveSession | None) -> dict[str, Any]:
+def _wire(row: store.Session, source: store.Source | None, session: LiveSession | None) -> dict[str, Any]:
     state, reason, seq = row.state, row.reason, row.last_seq
     if session is not None:
         state, reason, seq = session.state, session.reason, session.last_seq
     return {
         "sessionId": row.id,
         "sourceId": row.source_id,
+        "source": None if source is None else {"kind": source.kind, "name": source.name},
         "pipelines": list(row.pipelines),
         "profile": row.profile,
         "overlay": row.overlay,

@@ -18,8 +18,8 @@ from .query import page_query
 class NewSource(Model):
     """Body of `POST /sources`."""
 
-    kind: Literal["webcam"]
-    """`webcam`: pushed by a client over WebRTC."""
+    kind: Literal["webcam", "demo"]
+    """`webcam`: pushed by a client over WebRTC; `demo`: pictures and speech that ship with Vedette."""
     name: str | None = Field(default=None, min_length=1, max_length=200)
 
 

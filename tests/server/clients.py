@@ -7,6 +7,7 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import numpy as np
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
 from aiortc import RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
@@ -22,8 +23,8 @@ class Api:
         self.server = server
         self.http = http
 
-    async def make_session(self, **options: Any) -> str:
-        source = await (await self.http.post("/sources", json={"kind": "webcam", "name": "desk"})).json()
+    async def make_session(self, kind: str = "webcam", **options: Any) -> str:
+        source = await (await self.http.post("/sources", json={"kind": kind, "name": "desk"})).json()
         response = await self.http.post("/sessions", json={"sourceId": source["sourceId"], **options})
         assert response.status == 201, await response.text()
         body = await response.json()
@@ -43,17 +44,20 @@ class Api:
 class Browser:
     """An aiortc peer that behaves like the page: a camera, both data channels, and the returned picture."""
 
-    def __init__(self, api: Api, session_id: str, *, publish: bool = True) -> None:
+    def __init__(self, api: Api, session_id: str, *, publish: bool = True, listen: bool = False) -> None:
         self.api = api
         self.session_id = session_id
         self.camera = Camera()
         self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.publish = publish
+        self.listen = listen
         self.filming = asyncio.Event()
         self.filming.set()
         self.messages: list[dict[str, Any]] = []
         self.live: list[dict[str, Any]] = []
         self.pictures: list[int] = []
+        self.loudness: list[float] = []
+        """RMS of each frame of sound, 1 being full scale."""
         self.location = ""
         self.channel: RTCDataChannel | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -63,6 +67,8 @@ class Browser:
             self.pc.addTransceiver(self.camera, "sendrecv")
         else:
             self.pc.addTransceiver("video", "recvonly")
+        if self.listen:
+            self.pc.addTransceiver("audio", "recvonly")
         self.channel = self.pc.createDataChannel("events", protocol="vedette.v1")
         self.channel.on("message", lambda text: self.messages.append(json.loads(text)))
         live = self.pc.createDataChannel("live", ordered=False, maxRetransmits=0)
@@ -102,7 +108,11 @@ class Browser:
     async def _watch(self, track: Any) -> None:
         while True:
             frame = await track.recv()
-            self.pictures.append(frame.pts)
+            if track.kind == "video":
+                self.pictures.append(frame.pts)
+            else:
+                samples = frame.to_ndarray().astype(np.float64) / 32768
+                self.loudness.append(float(np.sqrt(np.mean(samples**2))))
 
 
 async def problem(response: ClientResponse) -> tuple[int, str, str]:

@@ -37,8 +37,8 @@ async def test_a_slow_viewer_loses_the_oldest_and_holds_up_nobody(relay: tuple[R
     for n in range(6):
         camera.show(n)
         assert (await fast.recv()).pts == n
-    assert [(await slow.recv()).pts for _ in range(QUEUE_FRAMES)] == [4, 5]
-    assert stats.drops["viewer"] == 6 - QUEUE_FRAMES
+    assert [(await slow.recv()).pts for _ in range(QUEUE_FRAMES["video"])] == [4, 5]
+    assert stats.drops["viewer"] == 6 - QUEUE_FRAMES["video"]
 
 
 async def test_the_source_is_read_without_viewers(relay: tuple[Relay, Camera, Stats]) -> None:
