@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
 PREFIX = "VEDETTE_"
@@ -20,6 +21,8 @@ SECRET = ("database_url", "ice_servers")
 """Fields that may hold credentials: their values are not repeated in messages."""
 DATABASE_SCHEMES = ("postgres", "postgresql")
 ICE_SCHEMES = ("stun", "stuns", "turn", "turns")
+ICE_URI = re.compile(r"stuns?:[^/?#@\s]+|turns?:[^/?#@\s]+(\?transport=(udp|tcp))?")
+"""RFC 7064 and RFC 7065: no slashes, as there would be in a URL."""
 LOOPBACK_ONLY = (
     "binding to anything but loopback needs access tokens, which this version does not have;"
     f" {PREFIX}INSECURE_BIND=1 says that everybody who can reach this address may use the server"
@@ -60,7 +63,7 @@ class IceServer(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    urls: tuple[str, ...]
+    urls: Annotated[tuple[str, ...], Field(min_length=1)]
     username: str | None = None
     credential: str | None = Field(default=None, repr=False)
 
@@ -75,7 +78,15 @@ class IceServer(BaseModel):
         for url in urls:
             if url.partition(":")[0] not in ICE_SCHEMES:
                 raise ValueError(f"unknown scheme of {url!r}, have: {', '.join(ICE_SCHEMES)}")
+            if not ICE_URI.fullmatch(url):
+                raise ValueError(f"{url!r} is not like stun:HOST:PORT or turn:HOST:PORT?transport=udp")
         return urls
+
+    @model_validator(mode="after")
+    def _known_to_turn(self) -> IceServer:
+        if any(url.startswith("turn") for url in self.urls) and (self.username is None or self.credential is None):
+            raise ValueError(f"{', '.join(self.urls)} needs username and credential")
+        return self
 
 
 class Settings(BaseModel):
@@ -96,6 +107,8 @@ class Settings(BaseModel):
     data_dir: Path = Path("data")
     database_url: str | None = Field(default=None, repr=False)
     """A Postgres server; None is SQLite in the data directory."""
+    artifacts_max_mb: int = Field(default=2048, ge=1)
+    """Room for thumbnails and snapshots, in units of 2^20 bytes; beyond it the oldest go."""
     web_dir: Path | None = None
     """The built console; None is web/out beside the packages."""
     models: Path | None = None

@@ -1,13 +1,11 @@
-"""ICE on the signaling side: trickled candidates, which addresses we send checks to, and the configured servers."""
+"""ICE on the signaling side: trickled candidates, and which addresses we send checks to."""
 
 from __future__ import annotations
 
 import ipaddress
-import json
 import re
 
-from aiortc import RTCIceCandidate, RTCIceServer
-from aiortc.rtcicetransport import parse_stun_turn_uri
+from aiortc import RTCIceCandidate
 from aiortc.sdp import candidate_from_sdp
 
 from tracks.errors import InvalidRequest
@@ -95,39 +93,3 @@ def _is_peer_address(host: str) -> bool:
         # 240.0.0.0/4 with the broadcast address; the IPv6 ranges that are reserved hold no host either.
         or ip.is_reserved
     )
-
-
-def parse_ice_servers(text: str) -> list[RTCIceServer]:
-    """STUN and TURN servers from JSON as browsers take them: `[{"urls": …, "username": …, "credential": …}]`.
-
-    Raises ValueError that says what is wrong, without the credential.
-    """
-    try:
-        entries = json.loads(text)
-    except ValueError as error:
-        raise ValueError(f"ICE servers are not JSON: {error}") from None
-    if not isinstance(entries, list):
-        raise ValueError('ICE servers must be a JSON list, for instance [] or [{"urls": "stun:stun.example.org"}]')
-    return [_parse_ice_server(entry, place) for place, entry in enumerate(entries)]
-
-
-def _parse_ice_server(entry: object, place: int) -> RTCIceServer:
-    known = {"urls", "username", "credential"}
-    if not isinstance(entry, dict) or "urls" not in entry:
-        raise ValueError(f"ICE server {place} must be an object with urls")
-    if unknown := set(entry) - known:
-        raise ValueError(f"ICE server {place} has unknown {sorted(unknown)}, have: {sorted(known)}")
-    urls = entry["urls"] if isinstance(entry["urls"], list) else [entry["urls"]]
-    if not urls or not all(isinstance(url, str) for url in urls):
-        raise ValueError(f"ICE server {place}: urls must be a URL or a list of them")
-    username, credential = entry.get("username"), entry.get("credential")
-    for url in urls:
-        try:
-            if "/" in url:
-                raise ValueError
-            parse_stun_turn_uri(url)
-        except ValueError:
-            raise ValueError(f"ICE server {place}: {url!r} is not like stun:HOST:PORT or turn:HOST:PORT") from None
-        if url.startswith("turn") and not (isinstance(username, str) and isinstance(credential, str)):
-            raise ValueError(f"ICE server {place}: {url!r} needs username and credential")
-    return RTCIceServer(urls=urls, username=username, credential=credential)

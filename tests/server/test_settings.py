@@ -32,7 +32,7 @@ def test_values_are_read_by_type() -> None:
             "VEDETTE_PORT": "0",
             "VEDETTE_ALLOWED_HOSTS": "camera.lan, 10.0.0.7,",
             "VEDETTE_ICE_HOST": "10.0.0.7,fd00::1",
-            "VEDETTE_ICE_SERVERS": '[{"urls": "stun:a:3478"}, {"urls": ["turn:b"], "credential": "p"}]',
+            "VEDETTE_ICE_SERVERS": '[{"urls": "stun:a:3478"}, {"urls": ["turn:b"], "username": "u", "credential": "p"}]',
             "VEDETTE_LOG_LEVEL": "DEBUG",
             "VEDETTE_DATA_DIR": "/srv/vedette",
             "FORCE_CPU": "1",
@@ -95,6 +95,9 @@ def test_a_wrong_value_is_refused_by_name_value_and_choices(name: str, value: st
         ('{"urls": "stun:a"}', "expected a list"),
         ('[{"urls": "http://a", "credential": "hunter2"}]', "have: stun, stuns, turn, turns"),
         ('[{"url": "stun:a", "credential": "hunter2"}]', "at 0.urls"),
+        ('[{"urls": [], "credential": "hunter2"}]', "at 0.urls"),
+        ('[{"urls": "stun://a", "credential": "hunter2"}]', "not like stun:HOST:PORT"),
+        ('[{"urls": "turn:a", "credential": "hunter2"}]', "needs username and credential"),
     ],
 )
 def test_wrong_ice_servers_are_refused_without_repeating_credentials(value: str, expected: str) -> None:

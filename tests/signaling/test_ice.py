@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from signaling.ice import parse_candidate, parse_ice_servers
+from signaling.ice import parse_candidate
 from tracks.errors import InvalidRequest
 
 HOST = "candidate:3620377118 1 udp 2122194687 192.0.2.2 47084 typ host generation 0 network-id 1"
@@ -95,40 +95,3 @@ def test_a_candidate_names_its_section() -> None:
     """A candidate without mid and index is refused."""
     with pytest.raises(InvalidRequest, match="sdpMid"):
         parse_candidate(HOST, None, None)
-
-
-def test_ice_servers_are_read() -> None:
-    """Servers are read as browsers take them; an empty list means none."""
-    assert parse_ice_servers("[]") == []
-    stun, turn = parse_ice_servers(
-        '[{"urls": "stun:stun.example.org"},'
-        ' {"urls": ["turn:turn.example.org:3478?transport=udp"], "username": "u", "credential": "c"}]'
-    )
-    assert stun.urls == ["stun:stun.example.org"]
-    assert (turn.urls, turn.username, turn.credential) == (["turn:turn.example.org:3478?transport=udp"], "u", "c")
-
-
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("nonsense", "not JSON"),
-        ("{}", "list"),
-        ("[1]", "object"),
-        ('[{"url": "stun:x"}]', "urls"),
-        ('[{"urls": []}]', "urls"),
-        ('[{"urls": "http://x"}]', "http://x"),
-        ('[{"urls": "stun:x", "secret": 1}]', "secret"),
-        ('[{"urls": "turn:x"}]', "credential"),
-    ],
-)
-def test_wrong_ice_servers_are_named(text: str, says: str) -> None:
-    """A mistake in the servers is told clearly."""
-    with pytest.raises(ValueError, match=says):
-        parse_ice_servers(text)
-
-
-def test_a_credential_is_not_told() -> None:
-    """An error about a server does not contain its credential."""
-    with pytest.raises(ValueError, match="ICE server 0") as caught:
-        parse_ice_servers('[{"urls": "stun://x", "credential": "hunter2"}]')
-    assert "hunter2" not in str(caught.value)
