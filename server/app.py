@@ -6,6 +6,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -26,6 +27,9 @@ from tracks.lookout import DetectorWorker
 from tracks.registry import TRACKERS, Registry, resolve
 from tracks.types import Image
 
+from .artifact_files import FileBlobs
+from .artifact_metrics import ArtifactNumbers
+from .artifacts import Artifacts
 from .console import add_console
 from .database import Database, open_database
 from .datadir import DataDir
@@ -39,6 +43,7 @@ from .middleware import add_middlewares
 from .models import SessionRow
 from .numbers import SessionNumbers
 from .origin import AccessPolicy
+from .routes import artifacts as artifact_routes
 from .routes import events, peers, sessions, sources
 from .sessions import LiveSessions
 from .settings import Settings
@@ -48,6 +53,7 @@ logger = logging.getLogger(__name__)
 
 SELF_TEST_WAIT_S = 4.0
 """How long the self-test waits for the detector's turn."""
+ARTIFACT_THREADS = 2
 WEB_DIR = Path(__file__).resolve().parent.parent / "web" / "out"
 
 
@@ -89,6 +95,13 @@ async def serve(settings: Settings, *, load: Load | None = None) -> AsyncIterato
         stack.push_async_callback(engines.close)
         database = await open_database(settings.database_url, settings.data_dir)
         stack.push_async_callback(database.close)
+        # Threads of its own: a disk that is stuck must not hold up encoders.
+        threads = ThreadPoolExecutor(ARTIFACT_THREADS, thread_name_prefix="artifacts")
+        stack.callback(threads.shutdown, wait=False, cancel_futures=True)
+        blobs = FileBlobs(settings.data_dir / "artifacts", threads)
+        artifacts = Artifacts(database, blobs, threads, data.node, settings.artifacts_max_mb << 20)
+        stack.push_async_callback(artifacts.close)
+        await artifacts.start()
         bus = EventBus()
         rows, source_rows = Sessions(database, data.node), Sources(database)
         event_log = EventLog(database, lambda event: live.committed(event))
@@ -98,10 +111,12 @@ async def serve(settings: Settings, *, load: Load | None = None) -> AsyncIterato
         stack.push_async_callback(lag.stop)
         process = ProcessNumbers()
         metrics = Metrics(lambda: _samples(live), lag, event_log)
+        metrics.add(ArtifactNumbers(artifacts))
         live = LiveSessions(
             rows,
             source_rows,
             event_log,
+            artifacts,
             bus,
             engines,
             metrics,
@@ -147,9 +162,10 @@ async def serve(settings: Settings, *, load: Load | None = None) -> AsyncIterato
             AccessPolicy(settings.host, frozenset(settings.allowed_hosts), frozenset(settings.allowed_origins)),
         )
         sources.add_routes(app, source_rows, live)
-        sessions.add_routes(app, rows, source_rows, live, settings.ice_servers)
+        sessions.add_routes(app, rows, source_rows, live, artifacts, settings.ice_servers)
         peers.add_routes(app, live)
         events.add_routes(app, rows, event_log)
+        artifact_routes.add_routes(app, rows, live, artifacts)
         add_health(app, health, get_version(), lambda: info[0] if info else None)
         add_metrics(app, metrics)
         has_console = await asyncio.to_thread(add_console, app, settings.web_dir or WEB_DIR)

@@ -73,6 +73,10 @@ class Metrics:
         """Keep an ended session's counts in the server's totals; its own series end."""
         self._ended.add(stats)
 
+    def add(self, collector: Collector) -> None:
+        """Tell of a further part of the server, too."""
+        self._registry.register(collector)
+
     def text(self, accept: str = "") -> tuple[bytes, str]:
         """All metrics in the format that the Accept header asks for, and its Content-Type."""
         encode, content_type = choose_encoder(accept)

@@ -77,3 +77,28 @@ class EventRow(Model):
         table_description = "Stored events"
         unique_together = (("session_id", "seq"),)
         indexes = (Index(fields=("session_id", "kind", "seq")), Index(fields=("session_id", "at")))
+
+
+class ArtifactRow(Model):
+    """One file of a session, such as a picture; the file itself is with its owner, under the row's id."""
+
+    id = fields.CharField(ID_CHARS, primary_key=True)
+    session_id = fields.CharField(ID_CHARS)
+    source_id = fields.CharField(ID_CHARS)
+    owner = fields.CharField(100)
+    """Name of the node that has the file."""
+    kind = fields.CharField(16)
+    media_type = fields.CharField(100)
+    bytes = fields.BigIntField()
+    width = fields.IntField()
+    height = fields.IntField()
+    sha256 = fields.CharField(64)
+    at = fields.FloatField()
+    """When the picture was seen."""
+    media_time = fields.FloatField(null=True)
+    created_at = fields.FloatField()
+
+    class Meta:
+        table = "artifacts"
+        table_description = "Files of sessions"
+        indexes = (Index(fields=("session_id", "id")),)

@@ -12,16 +12,18 @@ from typing import Any
 
 from aiortc import MediaStreamTrack, RTCRtpReceiver
 from aiortc.mediastreams import VIDEO_CLOCK_RATE
+from av import VideoFrame
+from pydantic import ValidationError
 
 from signaling.peer import Peer
 from tracks import edges
 from tracks.bus import Emit, EventBus, Subscription
 from tracks.clock import PublisherClock, SessionClock, SourceClock, TrackClock, unwrap
-from tracks.errors import DatabaseUnavailable, InvalidRequest, VedetteError
+from tracks.errors import Conflict, DatabaseUnavailable, InvalidRequest, VedetteError
 from tracks.events import ErrorData, Event, MetricData, Model, SessionData, SessionState
 from tracks.events.envelope import new_id
 from tracks.lookout import DetectorWorker
-from tracks.pipeline import VisionReporter
+from tracks.pipeline import KeepCrop, VisionReporter
 from tracks.relay import Relay
 from tracks.sources import Source
 from tracks.stats import Stats
@@ -29,6 +31,8 @@ from tracks.track import Tracker
 from tracks.vision import Observation, VisionOptions, VisionTrack
 
 from . import store
+from .artifacts import Artifact, Caption, SnapshotOptions
+from .envelope import invalid
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +56,10 @@ class SessionParts:
     """Stored events of a session: (session id, after, limit) -> envelopes, oldest first."""
     flush: Callable[[], Awaitable[None]]
     """Done when every stored event so far is committed."""
+    keep_crop: KeepCrop
+    """Store the picture of an object; events that name it must go by `emit`."""
+    keep_picture: Callable[[Caption, VideoFrame], Awaitable[Artifact]]
+    """Store a picture."""
     save: Callable[[LiveSession], Coroutine[Any, Any, None]]
     """Keep the session's state in the database."""
     on_ended: Callable[[LiveSession], None]
@@ -89,7 +97,7 @@ class LiveSession:
         self._tasks: set[asyncio.Task[None]] = set()
         self._watcher: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
-        self._reporter = VisionReporter(self._emit, self._source_rtp_time)
+        self._reporter = VisionReporter(self._emit, self._source_rtp_time, keep=parts.keep_crop)
         self._vision = VisionTrack(
             parts.worker,
             parts.tracker,
@@ -198,7 +206,22 @@ class LiveSession:
             # Later, so that the reply leaves before the channel closes.
             asyncio.get_running_loop().call_later(0.1, self.end_soon, "stopped by a client")
             return {"state": "ended"}
-        raise InvalidRequest(f"unknown command {name!r}, have: stop")
+        if name == "snapshot":
+            try:
+                options = SnapshotOptions.model_validate(args)
+            except ValidationError as error:
+                raise invalid(error, SnapshotOptions) from None
+            artifact = await self.snapshot(annotated=options.annotated)
+            return {"artifactId": artifact.id, "url": artifact.url}
+        raise InvalidRequest(f"unknown command {name!r}, have: snapshot, stop")
+
+    async def snapshot(self, *, annotated: bool) -> Artifact:
+        """Store the newest picture. Raises Conflict before the first one, and what storing it raises."""
+        shown = self._vision.newest(annotated=annotated)
+        if shown is None:
+            raise Conflict(f"session {self.row.id} has no picture yet")
+        caption = Caption(self.row.id, self.row.source_id, "snapshot", round(shown.media_s, 3))
+        return await self._parts.keep_picture(caption, shown.frame)
 
     async def _end(self, reason: str) -> None:
         if self._watcher is not None:

@@ -18,6 +18,8 @@ from tracks.stats import Stats
 from tracks.track import TrackOptions
 
 from . import store
+from .artifact_thumbnails import ThumbnailedEvents
+from .artifacts import Artifacts
 from .engines import Engines
 from .memory import Memory
 from .metrics import Metrics
@@ -41,6 +43,7 @@ class LiveSessions:
         sessions: store.Sessions,
         sources: store.Sources,
         event_log: store.EventLog,
+        artifacts: Artifacts,
         bus: EventBus,
         engines: Engines,
         metrics: Metrics,
@@ -53,6 +56,7 @@ class LiveSessions:
         self._sessions = sessions
         self._sources = sources
         self._event_log = event_log
+        self._artifacts = artifacts
         self._bus = bus
         self._engines = engines
         self._metrics = metrics
@@ -102,14 +106,22 @@ class LiveSessions:
                 await opened.close()
             raise
         stats = Stats(on_latency=self._metrics.observe_stage)
+        events = ThumbnailedEvents(self._artifacts, row.id, row.source_id, self._emit, stats)
+
+        async def flush() -> None:
+            await events.flush()
+            await self._event_log.flush()
+
         parts = SessionParts(
             worker=worker,
             tracker=tracker(TrackOptions(confidence=profile.confidence)),
             options=options,
-            emit=self._emit,
+            emit=events.emit,
             bus=self._bus,
             history=self._history,
-            flush=self._event_log.flush,
+            flush=flush,
+            keep_crop=events.keep,
+            keep_picture=self._artifacts.keep,
             save=self._save,
             on_ended=self._ended,
             numbers=self._numbers(),

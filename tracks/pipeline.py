@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from .events import DetectedObject, DetectionData, FrameSize, Model
+from .events import DetectedObject, DetectionData, FrameSize, Model, ObjectData
 from .scene import Scene, SceneOptions
+from .thumbnails import CLEARLY, BestCrops, Crop
 from .vision import Observation
 
 STORE_INTERVAL_S = 1.0
@@ -19,15 +20,42 @@ class EmitData(Protocol):
     def __call__(self, kind: str, data: Model, media_s: float, *, stored: bool) -> None: ...
 
 
+class KeptCrop(Protocol):
+    """A picture of an object that is being stored, or is."""
+
+    @property
+    def id(self) -> str:
+        """What events call it."""
+
+    @property
+    def lost(self) -> bool:
+        """Whether it could not be stored."""
+
+
+KeepCrop = Callable[[Crop], KeptCrop]
+"""Begins to store a crop."""
+
+
 class VisionReporter:
-    """Turns observations into `detection` and `object` events."""
+    """Turns observations into `detection` and `object` events.
+
+    With `keep`, an object's events name the best picture of it until then. Another is kept when the object dwells or
+    leaves, if a clearly better one was seen meanwhile.
+    """
 
     def __init__(
-        self, emit: EmitData, source_rtp_time: Callable[[int], int | None], options: SceneOptions | None = None
+        self,
+        emit: EmitData,
+        source_rtp_time: Callable[[int], int | None],
+        options: SceneOptions | None = None,
+        keep: KeepCrop | None = None,
     ) -> None:
         self._emit = emit
         self._source_rtp_time = source_rtp_time
         self._options = options or SceneOptions()
+        self._keep = keep
+        self._crops = BestCrops()
+        self._kept: dict[int, tuple[KeptCrop, float]] = {}
         self._scene: Scene | None = None
         self._stored_s = float("-inf")
 
@@ -35,6 +63,8 @@ class VisionReporter:
         """Tell of one detected frame: always live, stored when the scene changed or a second has passed."""
         if self._scene is None:
             self._scene = Scene(seen.labels, self._options)
+        if self._keep is not None:
+            self._crops.look(seen.frame, seen.tracked, seen.media_s)
         change = self._scene.update(seen.tracked, seen.media_s)
         data = _detection(seen, self._source_rtp_time(seen.source_ticks))
         self._emit("detection", data, seen.media_s, stored=False)
@@ -42,13 +72,33 @@ class VisionReporter:
             self._stored_s = seen.media_s
             self._emit("detection", data, seen.media_s, stored=True)
         for happening in change.objects:
-            self._emit("object", happening, seen.media_s, stored=True)
+            self._emit("object", self._pictured(happening), seen.media_s, stored=True)
+        self._forget(self._scene.watched)
 
     def end(self, media_s: float) -> None:
         """The picture is gone: everything in it has left."""
         if self._scene is not None:
             for happening in self._scene.end(media_s):
-                self._emit("object", happening, media_s, stored=True)
+                self._emit("object", self._pictured(happening), media_s, stored=True)
+            self._forget(self._scene.watched)
+
+    def _pictured(self, happening: ObjectData) -> ObjectData:
+        """With the id of its picture, if there is one."""
+        number = happening.track_id
+        best = self._crops.best(number)
+        if best is None or self._keep is None:
+            return happening
+        kept, score = self._kept.get(number, (None, 0.0))
+        if kept is None or kept.lost or best.score > score * CLEARLY:
+            kept = self._keep(best)
+            self._kept[number] = kept, best.score
+        return happening.model_copy(update={"thumbnail": kept.id})
+
+    def _forget(self, watched: frozenset[int]) -> None:
+        """Let go of the pictures of tracks that the scene has forgotten."""
+        self._crops.keep_only(watched)
+        for number in self._kept.keys() - watched:
+            del self._kept[number]
 
 
 def _detection(seen: Observation, source_rtp_time: int | None) -> DetectionData:

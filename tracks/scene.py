@@ -64,6 +64,11 @@ class Scene:
         """Numbers of the tracks that have entered and not left."""
         return frozenset(number for number, sighting in self._sightings.items() if sighting.entered)
 
+    @property
+    def watched(self) -> frozenset[int]:
+        """Numbers of all tracks that are not forgotten."""
+        return frozenset(self._sightings)
+
     def update(self, tracked: Detections, at_s: float) -> SceneChange:
         """Take the tracked boxes of the picture of `at_s` (session clock), also when there are none.
 

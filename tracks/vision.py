@@ -50,6 +50,8 @@ class VisionOptions:
 class Observation:
     """What was seen in one frame."""
 
+    frame: VideoFrame
+    """The source frame, yuv420p, with nothing drawn on it; for reading."""
     width: int
     height: int
     ticks: int
@@ -62,6 +64,16 @@ class Observation:
     tracked: Detections
     """Boxes in pixels of the source frame, with track ids."""
     labels: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A picture that has been handed out, or that it was made from; for reading."""
+
+    frame: VideoFrame
+    """yuv420p."""
+    media_s: float
+    """Seconds on the session clock."""
 
 
 class MediaClock(Protocol):
@@ -101,6 +113,8 @@ class VisionTrack(MediaStreamTrack):
         self._on_error = on_error
         self._on_source_ended = on_source_ended
         self._lookout = Lookout(worker, lambda: self.options.max_rate_hz, stats, self._found, self._fail)
+        self._raw: Shown | None = None
+        self._annotated: Shown | None = None
         self._output: deque[VideoFrame] = deque()
         self._produced = asyncio.Event()
         self._reader: asyncio.Task[None] | None = None
@@ -128,6 +142,10 @@ class VisionTrack(MediaStreamTrack):
             self._produced.clear()
             await self._produced.wait()
         return self._output.popleft()
+
+    def newest(self, *, annotated: bool) -> Shown | None:
+        """The newest picture, as it was last handed out or as it last came in; None before the first."""
+        return self._annotated if annotated else self._raw
 
     async def close(self) -> None:
         """End the track and wait for its tasks."""
@@ -164,6 +182,7 @@ class VisionTrack(MediaStreamTrack):
                 picture = Picture(frame, ticks, source_ticks, media_s, arrived_s)
                 self._last_ticks, self._last_media_s = ticks, media_s
                 self._stats.frames_in += 1
+                self._raw = Shown(frame, media_s)
                 self._lookout.show(picture)
                 if self.options.overlay == "smooth" or not self._worker.ready:
                     self._produce(picture, self._tracker.predict(media_s, self._size))
@@ -202,6 +221,7 @@ class VisionTrack(MediaStreamTrack):
             self._produce(picture, tracked)
         self._observe(
             Observation(
+                frame,
                 frame.width,
                 frame.height,
                 picture.ticks,
@@ -226,6 +246,7 @@ class VisionTrack(MediaStreamTrack):
         if len(self._output) >= OUTPUT_FRAMES:
             self._output.popleft()
             self._stats.drops["output"] += 1
+        self._annotated = Shown(frame, picture.media_s)
         self._output.append(frame)
         self._produced.set()
         self._stats.observe("frame", time.monotonic() - picture.arrived_s)

@@ -46,6 +46,14 @@ def whole(request: web.Request, name: str, default: int) -> int:
     return int(text)
 
 
+def flag(request: web.Request, name: str) -> bool:
+    """`true` or `false`, which is the default."""
+    text = request.query.get(name, "false")
+    if text not in ("true", "false"):
+        raise InvalidRequest(f"{name} must be true or false, not {text[:40]!r}")
+    return text == "true"
+
+
 def seconds(request: web.Request, name: str) -> float | None:
     """Unix seconds."""
     text = request.query.get(name)

@@ -11,11 +11,12 @@ from pydantic import Field
 from tracks.events import Model
 
 from .. import store
+from ..artifacts import Artifacts
 from ..middleware import read_json
 from ..session import LiveSession
 from ..sessions import LiveSessions
 from ..settings import IceServer
-from .query import page_query
+from .query import check_names, flag, page_query
 
 
 class NewSession(Model):
@@ -33,6 +34,7 @@ def add_routes(
     rows: store.Sessions,
     sources: store.Sources,
     live: LiveSessions,
+    artifacts: Artifacts,
     ice_servers: Sequence[IceServer],
 ) -> None:
     """Create, list, look up and end sessions; who creates one is told of the STUN and TURN servers to connect by."""
@@ -59,12 +61,16 @@ def add_routes(
         return web.json_response(session.latest_numbers())
 
     async def end(request: web.Request) -> web.Response:
+        check_names(request, ("artifacts",))
+        forget = flag(request, "artifacts")
         session_id = request.match_info["session_id"]
         session = live.find(session_id)
         if session is not None:
             await session.end("stopped by a client")
         else:
             await rows.get(session_id)
+        if forget:
+            await artifacts.delete_of(session_id)
         return web.Response(status=204)
 
     async def wires(found: Sequence[store.Session]) -> list[dict[str, Any]]:

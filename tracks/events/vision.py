@@ -51,3 +51,5 @@ class ObjectData(Model):
     """The box of the highest confidence so far, pixels of the source frame."""
     confidence: float
     """The highest confidence so far."""
+    thumbnail: str | None = None
+    """Id of the artifact with a picture of it; absent when there is none."""
