@@ -1,137 +1,17 @@
-"""`python -m server`: read the settings, start, say where to look, and end cleanly on SIGINT or SIGTERM."""
+"""`python -m server`: the same as `vedette serve`."""
 
 from __future__ import annotations
 
-import asyncio
-import errno
-import logging
-import os
-import signal
 import sys
-import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from collections.abc import Sequence
 
-from aiohttp import web
-
-from tracks.detect import DetectorInfo
-from tracks.errors import Conflict, VedetteError
-
-from . import settings as settings_module
-from .app import Server, get_version, serve
-from .logs import configure
-from .memory import use_few_arenas
-from .middleware import runner_options
-from .settings import Settings, SettingsError
-
-logger = logging.getLogger(__name__)
-
-STOP_TIMEOUT_S = 8.0
+from .cli.app import main as run
 
 
-def main() -> int:
+def main(arguments: Sequence[str] = ()) -> int:
     """Run the server until it is told to stop; returns the exit status."""
-    try:
-        settings = settings_module.load(os.environ, Path(".env"))
-    except SettingsError as error:
-        print(f"vedette cannot start:\n{error}", file=sys.stderr)
-        return 2
-    configure(settings.log, settings.log_level, sys.stderr)
-    use_few_arenas()
-    try:
-        return _runner()(_run(settings))
-    except (VedetteError, OSError) as error:
-        print(f"vedette cannot start: {error}", file=sys.stderr)
-        return 1
-
-
-def _runner() -> Callable[..., int]:
-    """uvloop where it is installed (not on Windows): a cheaper event loop for many small datagrams."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.run
-    return uvloop.run
-
-
-async def _run(settings: Settings) -> int:
-    _fill_pool(asyncio.get_running_loop())
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with serve(settings) as server:
-        runner = web.AppRunner(server.app, **runner_options())
-        await runner.setup()
-        site = web.TCPSite(runner, settings.host, settings.port, shutdown_timeout=2.0)
-        try:
-            await site.start()
-        except OSError as error:
-            await runner.cleanup()
-            if error.errno != errno.EADDRINUSE:
-                raise
-            raise Conflict(
-                f"port {settings.port} of {settings.host} is taken by another program; "
-                "stop it, or choose another with VEDETTE_PORT"
-            ) from None
-        try:
-            _welcome(settings, server, runner)
-            announced = asyncio.create_task(_announce(server), name="announce")
-            await stop.wait()
-            print("\nstopping: peers are told, events are kept", file=sys.stderr)
-            announced.cancel()
-            try:
-                async with asyncio.timeout(STOP_TIMEOUT_S):
-                    await server.live.close()
-            except TimeoutError:
-                logger.warning("sessions did not end within %g s", STOP_TIMEOUT_S)
-        finally:
-            await runner.cleanup()
-    return 0
-
-
-def _fill_pool(loop: asyncio.AbstractEventLoop) -> None:
-    """Give the loop its pool with all threads started, so that encoders never wait for one to be made."""
-    size = (os.cpu_count() or 2) + 4
-    pool = ThreadPoolExecutor(size, thread_name_prefix="pool")
-    together = threading.Barrier(size)
-    for _ in range(size):
-        pool.submit(together.wait)
-    loop.set_default_executor(pool)
-
-
-def _welcome(settings: Settings, server: Server, runner: web.AppRunner) -> None:
-    host, port = runner.addresses[0][:2]
-    base = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    console = f"{base}/" if server.has_console else "not built: it needs Node 20 or newer, then `make run` again"
-    lines = [
-        f"Vedette {get_version()} is listening",
-        f"  console   {console}",
-        f"  health    {base}/health",
-        f"  data      {server.database}",
-        "  detector  loading …",
-    ]
-    print("\n".join(lines), flush=True)
-
-
-async def _announce(server: Server) -> None:
-    """Say which model runs where, as soon as that is known."""
-    try:
-        await server.ready
-    except VedetteError as error:
-        print(f"  detector  none: {error.message}", flush=True)
-        return
-    info = server.detector()
-    if info is not None:
-        print(_describe(info), flush=True)
-        print("ready; Ctrl-C stops", flush=True)
-
-
-def _describe(info: DetectorInfo) -> str:
-    text = f"  detector  {info.name} on {info.device} by {info.runtime}, {info.precision}"
-    classes = f"{len(info.labels)} classes" if len(info.labels) > 1 else f"class {info.labels[0]}"
-    return f"{text}, {classes}\n            {info.reason}"
+    return run(["serve", *arguments])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

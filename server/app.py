@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from aiohttp import web
@@ -48,6 +47,7 @@ from .routes import events, peers, sessions, sources
 from .sessions import LiveSessions
 from .settings import Settings
 from .store import Sessions, Sources
+from .version import get_version
 
 logger = logging.getLogger(__name__)
 
@@ -170,14 +170,6 @@ async def serve(settings: Settings, *, load: Load | None = None) -> AsyncIterato
         add_metrics(app, metrics)
         has_console = await asyncio.to_thread(add_console, app, settings.web_dir or WEB_DIR)
         yield Server(app, live, has_console, database.where, lambda: info[0] if info else None, ready)
-
-
-def get_version() -> str:
-    """The installed version."""
-    try:
-        return version("vedette")
-    except PackageNotFoundError:
-        return "0 (not installed)"
 
 
 def _media_hosts(settings: Settings) -> Sequence[str] | None:
