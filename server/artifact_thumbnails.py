@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from tracks.bus import Emit
 from tracks.events import Event, ObjectData
-from tracks.events.envelope import new_id
 from tracks.stats import Stats
 from tracks.thumbnails import Crop
 
@@ -73,7 +72,7 @@ class ThumbnailedEvents:
 
     def keep(self, crop: Crop) -> StoredThumbnail:
         """Begin to store the picture of an object."""
-        caption = Caption(self._session_id, self._source_id, "thumbnail", round(crop.media_s, 3), id=new_id())
+        caption = Caption(self._session_id, self._source_id, "thumbnail", round(crop.media_s, 3))
         thumbnail = StoredThumbnail(caption.id)
         self._writing[caption.id] = thumbnail
         self._artifacts.begin(caption, crop.frame).add_done_callback(self._settled(thumbnail))

@@ -134,7 +134,8 @@ class Artifacts:
 
     def begin(self, caption: Caption, frame: VideoFrame) -> asyncio.Task[Artifact]:
         """Begin to store a frame as JPEG. The task raises what `keep` raises; it need not be awaited."""
-        task = asyncio.create_task(self._keep(caption, frame), name="artifact")
+        work = self._refuse() if len(self._tasks) >= MAX_PENDING else self._keep(caption, frame)
+        task = asyncio.create_task(work, name="artifact")
         self._tasks[task] = caption.session_id
         task.add_done_callback(self._finished)
         return task
@@ -193,9 +194,10 @@ class Artifacts:
             if late:
                 await asyncio.wait(late)
 
+    async def _refuse(self) -> Artifact:
+        raise Overloaded(f"{MAX_PENDING} pictures are being stored")
+
     async def _keep(self, caption: Caption, frame: VideoFrame) -> Artifact:
-        if len(self._tasks) > MAX_PENDING:
-            raise Overloaded(f"{MAX_PENDING} pictures are being stored")
         content, digest = await asyncio.get_running_loop().run_in_executor(
             self._threads, _encode, frame, QUALITY[caption.kind]
         )

@@ -22,9 +22,9 @@ LONGER_SIDE = 320
 """Pixels of a crop at most; more than that adds nothing to its score."""
 SHORTER_SIDE = 64
 """Pixels of the frame that a crop shows at least, so that a distant object is seen where it is."""
-MARGIN = 0.12
+MARGIN = 0.08
 """Around the box, of its longer side."""
-SLIMMEST = 2 / 3
+SLIMMEST = 0.55
 """Shorter to longer side of a crop, unless the frame itself is in the way."""
 CLEARLY = 1.25
 """So much better is worth a copy, or another file. It also bounds the copies: a score can rise by it 20 times."""

@@ -26,12 +26,16 @@ class Disk(BlobStore):
         self._files = files
         self.works = asyncio.Event()
         self.works.set()
+        self.slow: dict[str, asyncio.Event] = {}
+        """Keys that wait for their own sake."""
         self.fault: VedetteError | None = None
         self.asked = 0
 
     async def put(self, key: str, content: bytes) -> None:
         self.asked += 1
         await self.works.wait()
+        if key in self.slow:
+            await self.slow[key].wait()
         if self.fault is not None:
             raise self.fault
         await self._files.put(key, content)

@@ -108,16 +108,15 @@ async def test_without_pictures_nothing_waits(store: Store) -> None:
 async def test_several_pictures_at_once_keep_their_order(store: Store) -> None:
     """The second picture may be there first: its event still comes second."""
     line = Line(store)
-    store.disk.works.clear()
-    first = line.keep()
-    await until(lambda: store.disk.asked == 1)
-    store.disk.works.set()
-    second = line.keep()
-    line.object(second, "entered")
+    first, second = line.keep(), line.keep()
+    store.disk.slow[first.id] = asyncio.Event()
     line.object(first, "left")
-    line.object(second, "dwelt")
+    line.object(second, "entered")
+    await until(lambda: second.settled)
+    assert line.names == []
+    store.disk.slow[first.id].set()
     await line.gate.flush()
-    assert line.names == ["entered with", "left with", "dwelt with"]
+    assert line.names == ["left with", "entered with"]
 
 
 async def test_a_stuck_disk_costs_the_picture_and_not_the_event(store: Store) -> None:

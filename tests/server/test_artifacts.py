@@ -299,12 +299,13 @@ async def test_the_quota_holds_for_many_at_once(tmp_path: Path) -> None:
 async def test_a_stuck_disk_holds_so_many_pictures_and_no_more(store: Store) -> None:
     """Further ones are refused at once; when it works again, those that waited are stored."""
     store.disk.works.clear()
-    waiting = [asyncio.create_task(store.keep()) for _ in range(MAX_PENDING)]
+    waiting = [asyncio.create_task(store.keep()) for _ in range(MAX_PENDING + 3)]
     await until(lambda: store.disk.asked == MAX_PENDING)
     with pytest.raises(Overloaded, match="pictures are being stored"):
         await store.keep()
     store.disk.works.set()
-    await asyncio.gather(*waiting)
+    results = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(result) for result in results] == [Artifact] * MAX_PENDING + [Overloaded] * 3
     assert len(store.files) == MAX_PENDING
 
 
