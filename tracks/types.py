@@ -14,6 +14,13 @@ Image = NDArray[np.uint8]
 """(height, width, 3) uint8, RGB, contiguous."""
 
 
+Samples = NDArray[np.float32]
+"""(n,) float32, mono, `SAMPLE_RATE` a second, -1 to 1."""
+
+SAMPLE_RATE = 16_000
+"""Of everything that listens, in Hz."""
+
+
 @dataclass(frozen=True, slots=True)
 class Detections:
     """What a detector found in one picture: n boxes, row i of every array is box i."""
@@ -47,3 +54,36 @@ class Detections:
     def moved(self, xyxy: Boxes) -> Detections:
         """The same detections with other boxes."""
         return replace(self, xyxy=xyxy)
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """A stretch of speech; times are seconds on the session clock, or of the file that it is from."""
+
+    samples: Samples
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One spoken word; times as in its utterance."""
+
+    text: str
+    """Without blanks around it."""
+    start_s: float
+    end_s: float
+    probability: float
+    """0 to 1, as the engine gives it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What was said in an utterance, as far as it is known."""
+
+    text: str
+    words: tuple[Word, ...]
+    language: str | None
+    """ISO 639-1, None when the engine does not tell."""
+    final: bool
+    """False while more may come."""
