@@ -34,7 +34,7 @@ def doctor(
     except SettingsError as error:
         problem = str(error)
     errors = screen.console(errors=True)
-    with errors.status("looking around, and trying the detector; the first time that takes up to a minute"):
+    with errors.status("trying the detector; the first time takes up to a minute"):
         findings: Findings = examine(settings, problem)
     if json:
         screen.print_json(as_json(findings))

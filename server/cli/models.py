@@ -96,6 +96,8 @@ def verify(
 ) -> None:
     """Compare the models that are here with their hashes; exit status 1 when one is not what it should be."""
     settings, registry, hub = _opened(given)
+    from rich.padding import Padding
+
     from . import screen
     from .inventory import find, inventory
     from .verify import check, try_loading
@@ -105,10 +107,11 @@ def verify(
     console, errors, wrong = screen.console(), screen.console(errors=True), []
     for entry in chosen:
         try:
-            said = [check(entry)]
-            if load and entry.task == "detect":
-                said.append(try_loading(entry, settings, registry, errors))
-            console.print(f"ok     {entry.name}: {'; '.join(said)}")
+            said = check(entry)
+            tried = try_loading(entry, settings, registry, errors) if load and entry.task == "detect" else ""
+            console.print(f"ok     {entry.name}: {said}")
+            if tried:
+                console.print(Padding(tried, (0, 0, 0, len("ok     "))))
         except ModelUnavailable as error:
             wrong.append(entry.name)
             console.print(f"wrong  {entry.name}: {error.message}", style="red")

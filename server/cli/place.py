@@ -63,7 +63,7 @@ def checks(settings: Settings, *, in_use: bool) -> list[Check]:
             remedy = "choose an address of this machine with --host, and a port above 1023 with --port"
             return CheckResult("failed", {"text": f"{url} cannot be listened on: {problem.strerror}", "remedy": remedy})
         if in_use and await is_vedette(settings.host, settings.port):
-            return CheckResult("ok", {"text": f"{url}: the server that is running answers there"})
+            return CheckResult("ok", {"text": f"{url}: the server that is running answers there", "running": True})
         text = f"port {settings.port} of {settings.host} is taken by another program"
         return CheckResult("failed", {"text": text, "remedy": "stop it, or choose another port with --port"})
 

@@ -74,7 +74,7 @@ def _at_hub(name: str, registry: Registry) -> tuple[str, ModelSpec | None]:
     """The model's file name at the hub, and what the registry says of it."""
     spec = registry.models.get(name) or next((each for each in registry.models.values() if each.hub == name), None)
     if spec is not None and spec.hub is None:
-        raise InvalidRequest(f"{name} is a file, not of the hub: there is nothing to fetch; it is at {spec.file}")
+        raise InvalidRequest(f"{name} is no model of the hub: there is nothing to fetch, it is {spec.file}")
     if spec is not None and spec.hub is not None:
         return spec.hub, spec
     if not NAME.fullmatch(name):

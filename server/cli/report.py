@@ -35,10 +35,12 @@ def show(findings: Findings, console: Console) -> None:
     failed, warnings = findings.count("failed"), findings.count("degraded")
     if failed:
         verdict = Text(f"No server can run here yet: {_many(failed, 'thing')} to put right first.", style="bold red")
-    elif warnings:
-        verdict = Text(f"A server can run here, with {_many(warnings, 'warning')}: vedette serve", style="yellow")
     else:
-        verdict = Text("A server can run here: vedette serve", style="green")
+        running = findings.checks["address"].detail.get("running")
+        verdict = Text("A server is running here" if running else "A server can run here")
+        verdict.append(f", with {_many(warnings, 'warning')}" if warnings else "")
+        verdict.append("." if running else ": vedette serve")
+        verdict.stylize("yellow" if warnings else "green")
     console.print(verdict)
 
 

@@ -93,6 +93,9 @@ def test_a_server_that_runs_is_no_failure(run: Run, hub: Hub) -> None:
     assert result.exit_code == 0
     assert "the server that is running answers there" in found["address"]["text"]
     assert "a server is running on it" in found["data"]["text"]
+    with DataDir(Path("data")):
+        shown = run("doctor", "--port", hub.url.rpartition(":")[2], *UNTRIED)
+    assert "A server is running here, with" in shown.output
     other = checks(run("doctor", "--port", hub.url.rpartition(":")[2], "--json", "--data-dir", "other", *UNTRIED))
     assert other["address"]["status"] == "failed"
 

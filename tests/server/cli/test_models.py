@@ -86,7 +86,7 @@ def test_pull_takes_any_name_of_the_hub(run: Run, hub: Hub, weights: bytes) -> N
     [
         ("yolo26s", "model_unavailable: yolo26s.pt cannot be fetched from http://127.0.0.1"),
         ("yolo26n", "model_unavailable: what http://127.0.0.1"),
-        ("people", "invalid_request: people is a file, not of the hub"),
+        ("people", "invalid_request: people is no model of the hub"),
         ("../evil.pt", "not_found: unknown model '../evil.pt', have: yolo26n, yolo26s"),
     ],
 )
