@@ -46,7 +46,7 @@ def checks(result: Result) -> dict[str, Any]:
 @pytest.mark.timeout(240)  # an export takes 5 s alone and a minute on a busy machine
 def test_a_machine_that_is_well(run: Run, web_dir: Path) -> None:
     """One screen says what would run, where and why, having tried it; status 0, and it all again as JSON."""
-    result = run("doctor", "--port", "0", "--web-dir", web_dir)
+    result = run("doctor", "--port", "0", "--web-dir", web_dir, COLUMNS="200")
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert len(lines) < 40
@@ -150,12 +150,15 @@ def test_no_credentials_are_shown(run: Run) -> None:
         "DATABASE_URL": "postgres://vedette:hunter2@127.0.0.1:9/v",
         "VEDETTE_ICE_SERVERS": '[{"urls": "turn:turn.example", "username": "u", "credential": "hunter3"}]',
     }
+    variables["VEDETTE_ALLOWED_ORIGINS"] = "https://u:hunter4@console.example"
     for form in ((), ("--json",)):
         result = run("doctor", "--port", "0", *form, *UNTRIED, **variables)
         assert result.exit_code == 1
         assert "postgres://127.0.0.1:9/v" in result.output
         assert "turn:turn.example" in result.output
         assert "hunter" not in result.output
+    assert checks(result)["settings"]["given"]["DATABASE_URL"] == "***"
+    assert checks(result)["settings"]["given"]["VEDETTE_ICE_SERVERS"] == "***"
 
 
 @pytest.mark.parametrize(
