@@ -78,6 +78,23 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of a transcript as its engine cut it, with what the engine thinks of it; times as in its utterance.
+
+    The measures are Whisper's (Radford et al. 2022); an engine that has none of them says 0.
+    """
+
+    text: str
+    start_s: float
+    end_s: float
+    tokens: tuple[int, ...] = ()
+    temperature: float = 0.0
+    avg_logprob: float = 0.0
+    compression_ratio: float = 0.0
+    no_speech_prob: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Transcript:
     """What was said in an utterance, as far as it is known."""
 
@@ -87,3 +104,5 @@ class Transcript:
     """ISO 639-1, None when the engine does not tell."""
     final: bool
     """False while more may come."""
+    segments: tuple[Segment, ...] = ()
+    """Of a final one; empty when nothing was said."""
