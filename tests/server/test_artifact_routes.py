@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import re
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from server.artifact_files import FileBlobs
 from server.artifacts import Artifacts
 from tests.fakes import SIZE
 from tests.server.clients import Api, Browser, problem
@@ -76,6 +78,31 @@ async def test_an_object_comes_with_its_picture(filmed: Browser) -> None:
     assert [event["data"]["phase"] for event in stored] == ["entered", "left"]
     kept = {artifact["artifactId"] for artifact in await listed(filmed)}
     assert {event["data"]["thumbnail"] for event in stored} <= kept
+
+
+async def test_a_stuck_disk_costs_pictures_and_no_events(
+    api: Api, browsers: list[Browser], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever watches is told of everything before a session that ends lets go, though nothing can be written."""
+    works, asked = asyncio.Event(), asyncio.Event()
+    put = FileBlobs.put
+
+    async def stuck(self: FileBlobs, key: str, content: bytes) -> None:
+        asked.set()
+        await works.wait()
+        await put(self, key, content)
+
+    monkeypatch.setattr(FileBlobs, "put", stuck)
+    browser = Browser(api, await api.make_session())
+    browsers.append(browser)
+    await browser.connect()
+    async with asyncio.timeout(30):
+        await asked.wait()
+    await api.http.delete(f"/sessions/{browser.session_id}")
+    told = [event["data"] for event in browser.kinds("object")]
+    assert [(data["phase"], "thumbnail" in data) for data in told] == [("entered", False), ("left", False)]
+    assert browser.kinds("session")[-1]["data"]["state"] == "ended"
+    works.set()
 
 
 async def test_a_snapshot_is_the_picture_as_shown_or_as_filmed(filmed: Browser) -> None:

@@ -153,6 +153,7 @@ def test_nothing_is_remembered_of_objects_that_are_gone() -> None:
         for n in range(5, 40):
             reporter.observe(seen(start_s + n / 10))
     assert [thumbnail for _, thumbnail in pictures(told)] == ["picture 1"] * 2 + ["picture 2"] * 2
+    assert album.kept[1].crop.media_s >= 10.0
 
 
 def test_without_anybody_to_keep_pictures_events_have_none() -> None:
