@@ -4,6 +4,7 @@ VedetteError
  ├── InvalidRequest      invalid_request      400
  ├── NotFound            not_found            404
  ├── Conflict            conflict             409
+ ├── PayloadTooLarge     payload_too_large    413
  ├── UnsupportedMedia    unsupported_media    415
  ├── RateLimited         rate_limited         429
  ├── ModelUnavailable    model_unavailable    503
@@ -79,6 +80,12 @@ class Conflict(VedetteError):
     """The resource is in a state that does not allow this."""
 
     code = "conflict"
+
+
+class PayloadTooLarge(VedetteError):
+    """More than the server takes: bytes, seconds or pixels."""
+
+    code = "payload_too_large"
 
 
 class UnsupportedMedia(VedetteError):
