@@ -1,75 +1,114 @@
 "use client";
 
-import { useEffect, useState } from "react";
+import { lazy, Suspense, useEffect, useState } from "react";
+import type { Plan, StartKind } from "@/lib/choice";
 import { createClient } from "@/lib/client";
 import { isActive } from "@/lib/phase";
 import type { Overlay, Profile } from "@/lib/types";
 import styles from "./Console.module.css";
-import { Controls, OVERLAYS, PROFILES } from "./Controls";
-import { Events } from "./Events";
+import { OVERLAYS, PROFILES } from "./Controls";
 import { useChoice, useStore } from "./hooks";
-import { Numbers } from "./Numbers";
+import { LiveView } from "./LiveView";
 import { Rail } from "./Rail";
-import type { Spot } from "./Spotlight";
-import { Stage } from "./Stage";
-import { TopBar } from "./TopBar";
+import { SOURCE_KINDS } from "./sources";
+import { Toasts } from "./Toasts";
 
-/** The live screen: one camera out, the annotated picture back, events beside it. */
+const SessionsView = lazy(() => import("./SessionsView").then((module) => ({ default: module.SessionsView })));
+
+const ON_OFF = ["on", "off"] as const;
+
+/** The shell: where one is, what is chosen, and what runs whichever view is open. */
 export function Console() {
-  const [{ session, health }] = useState(createClient);
+  const [client] = useState(createClient);
+  const { session, health, router } = client;
   const [profile, setProfile] = useChoice<Profile>("profile", "auto", PROFILES);
   const [overlay, setOverlay] = useChoice<Overlay>("overlay", "smooth", OVERLAYS);
-  /** How the running session was started; what differs from it waits for the next start. */
-  const [inForce, setInForce] = useState({ profile, overlay });
-  const [spot, setSpot] = useState<Spot | null>(null);
+  const [kind, setKind] = useChoice<StartKind>("source", "demo", SOURCE_KINDS);
+  const [camera, setCamera] = useChoice<string>("camera", "");
+  const [keys, setKeys] = useChoice<"on" | "off">("keys", "on", ON_OFF);
   const phase = useStore(session.phase);
-  const active = isActive(phase);
+  const route = useStore(router.route);
+  const watch = route.view === "live" ? route.watch : null;
+  const plan = useStore(session.plan);
+  // Where the live view is: a session that is watched stays in its address.
+  const live = { view: "live", watch: plan?.choice.kind === "watch" && isActive(phase) ? plan.choice.sessionId : null } as const;
 
   useEffect(() => {
     void health.ask();
-    const leave = () => session.stop(true);
+    const stops = [router.listen(), client.cameras.watch()];
+    const leave = () => {
+      client.sessions.flush();
+      session.stop(true);
+    };
     addEventListener("pagehide", leave);
     return () => {
       removeEventListener("pagehide", leave);
+      for (const stop of stops) stop();
       session.stop();
       health.stop();
     };
-  }, [session, health]);
+  }, [client, session, health, router]);
 
   useEffect(() => {
     // Which model runs may change with a session, and a failure may mean that the server is gone.
     if (phase.name === "live" || phase.name === "failed") void health.ask();
-  }, [phase.name, health]);
+    // Cameras have names once one of them was allowed.
+    if (phase.name === "live") void client.cameras.look();
+  }, [phase.name, health, client]);
 
-  const start = () => {
-    setInForce({ profile, overlay });
-    void session.start(profile, overlay);
+  useEffect(() => {
+    // The address says which session is watched: a link, back and forward all lead here.
+    if (route.view !== "live") return;
+    const plan = session.plan.getSnapshot();
+    const watched = plan?.choice.kind === "watch" && isActive(session.phase.getSnapshot()) ? plan.choice.sessionId : null;
+    if (watch === watched) return;
+    if (watch === null || isActive(session.phase.getSnapshot())) session.stop();
+    if (watch !== null) void session.start({ choice: { kind: "watch", sessionId: watch }, profile: "auto", overlay: "smooth" });
+  }, [route.view, watch, session]);
+
+  const begin = (plan: Plan) => {
+    if (isActive(session.phase.getSnapshot())) session.stop();
+    void session.start(plan);
+    router.go({ view: "live", watch: plan.choice.kind === "watch" ? plan.choice.sessionId : null }, true);
   };
-
-  const restart = () => {
+  const start = (wanted: StartKind) => {
+    setKind(wanted);
+    begin({ choice: wanted === "camera" ? { kind: "camera", deviceId: camera || null } : { kind: wanted }, profile, overlay });
+  };
+  const stop = () => {
     session.stop();
-    start();
+    router.go({ view: "live", watch: null }, true);
+  };
+  const pickCamera = (deviceId: string) => {
+    setCamera(deviceId);
+    void session.switchCamera(deviceId);
   };
 
   return (
     <div className={styles.shell}>
-      <Rail />
-      <main className={styles.main}>
-        <TopBar session={session} health={health} />
-        <Stage session={session} health={health} onStart={start} spot={spot} />
-        <Controls
-          profile={profile}
-          overlay={overlay}
-          active={active}
-          changed={active && (profile !== inForce.profile || overlay !== inForce.overlay)}
-          onProfile={setProfile}
-          onOverlay={setOverlay}
-          onStop={() => session.stop()}
-          onRestart={restart}
-        />
-        <Numbers session={session} />
-      </main>
-      <Events feed={session.feed} active={active} onSpot={setSpot} />
+      <a className={styles.skip} href={route.view === "live" ? "#main" : "#sessions"}>
+        Skip to the content
+      </a>
+      <Rail route={route} live={live} running={phase.name === "live"} onGo={router.go} />
+      <LiveView
+        client={client}
+        hidden={route.view !== "live"}
+        live={live}
+        options={{ profile, overlay, kind, camera, keys: keys === "on" }}
+        onProfile={setProfile}
+        onOverlay={setOverlay}
+        onCamera={pickCamera}
+        onKeys={(on) => setKeys(on ? "on" : "off")}
+        onStart={start}
+        onAgain={begin}
+        onStop={stop}
+      />
+      {route.view === "sessions" && (
+        <Suspense fallback={<main className={styles.wait} aria-busy />}>
+          <SessionsView client={client} selected={route.session} onDemo={() => start("demo")} />
+        </Suspense>
+      )}
+      <Toasts toasts={client.toasts} />
     </div>
   );
 }

@@ -1,9 +1,17 @@
 "use client";
 
 import { Square } from "lucide-react";
+import type { Plan, StartKind } from "@/lib/choice";
+import type { Client } from "@/lib/client";
+import { isActive } from "@/lib/phase";
 import type { Overlay, Profile } from "@/lib/types";
+import { CameraPicker } from "./CameraPicker";
 import styles from "./Controls.module.css";
+import { useStore } from "./hooks";
+import type { Options } from "./LiveView";
 import { Segmented } from "./Segmented";
+import { Select } from "./Select";
+import { SOURCE_KINDS, SOURCES } from "./sources";
 
 export const PROFILES: readonly Profile[] = ["auto", "fast", "accurate", "cpu-only"];
 export const OVERLAYS: readonly Overlay[] = ["smooth", "exact"];
@@ -21,50 +29,82 @@ const OVERLAY_WORDS: Record<Overlay, { label: string; hint: string }> = {
 };
 
 interface Props {
-  profile: Profile;
-  overlay: Overlay;
-  active: boolean;
-  /** Chosen otherwise than what runs. */
-  changed: boolean;
+  client: Client;
+  options: Options;
   onProfile(profile: Profile): void;
   onOverlay(overlay: Overlay): void;
+  onCamera(deviceId: string): void;
+  onStart(kind: StartKind): void;
+  onAgain(plan: Plan): void;
   onStop(): void;
-  onRestart(): void;
 }
 
-/** How the picture is watched, and stop; start is in the picture's place while there is none. */
-export function Controls({ profile, overlay, active, changed, onProfile, onOverlay, onStop, onRestart }: Props) {
+/** What is watched and how, and stop; start is in the picture's place while there is none. */
+export function Controls({ client, options, onProfile, onOverlay, onCamera, onStart, onAgain, onStop }: Props) {
+  const { session, cameras } = client;
+  const active = isActive(useStore(session.phase));
+  const plan = useStore(session.plan);
+  const { profile, overlay, camera } = options;
+  const watching = active && plan?.choice.kind === "watch";
+  const changed = active && !watching && plan !== null && (profile !== plan.profile || overlay !== plan.overlay);
   return (
     <section className={styles.controls} aria-label="Controls">
       {active && (
-        <button type="button" className={styles.stop} onClick={onStop}>
+        <button type="button" className={styles.stop} onClick={onStop} title={watching ? "The session goes on without this page" : "Ends the session"}>
           <Square size={14} fill="currentColor" aria-hidden />
-          Stop
+          {watching ? "Leave" : "Stop"}
         </button>
       )}
-      <Segmented
-        name="profile"
-        legend="Profile"
-        value={profile}
-        options={PROFILES.map((value) => ({ value, ...PROFILE_WORDS[value] }))}
-        onChange={onProfile}
-      />
-      <Segmented
-        name="overlay"
-        legend="Overlay"
-        value={overlay}
-        options={OVERLAYS.map((value) => ({ value, ...OVERLAY_WORDS[value] }))}
-        onChange={onOverlay}
-      />
-      {changed ? (
-        <p className={styles.hint} role="status">
-          Applies at the next start.
-          <button type="button" className={styles.restart} onClick={onRestart}>
-            Restart now
-          </button>
-        </p>
+      {active && !watching && (
+        <div className={styles.sources} role="group" aria-label="Source">
+          {SOURCE_KINDS.map((kind) => {
+            const { label, Icon, hint } = SOURCES[kind];
+            const current = plan?.choice.kind === kind;
+            return (
+              <button
+                key={kind}
+                type="button"
+                className={styles.source}
+                aria-pressed={current}
+                title={current ? hint : `Switch over: ${hint.charAt(0).toLowerCase()}${hint.slice(1)}`}
+                onClick={() => !current && onStart(kind)}
+              >
+                <Icon size={16} aria-hidden />
+                <span>{label}</span>
+              </button>
+            );
+          })}
+        </div>
+      )}
+      {active && plan?.choice.kind === "camera" && <CameraPicker cameras={cameras} value={camera} onChange={onCamera} />}
+      {watching ? (
+        <p className={styles.hint}>You watch somebody&rsquo;s session. Leaving does not stop it.</p>
       ) : (
-        <p className={styles.hint}>{OVERLAY_WORDS[overlay].hint}</p>
+        <>
+          <Select<Profile>
+            label="Profile"
+            value={profile}
+            options={PROFILES.map((value) => ({ value, ...PROFILE_WORDS[value] }))}
+            onChange={onProfile}
+          />
+          <Segmented
+            name="overlay"
+            legend="Overlay"
+            value={overlay}
+            options={OVERLAYS.map((value) => ({ value, ...OVERLAY_WORDS[value] }))}
+            onChange={onOverlay}
+          />
+          {changed ? (
+            <p className={styles.hint} role="status">
+              Applies at the next start.
+              <button type="button" className={styles.restart} onClick={() => plan && onAgain({ ...plan, profile, overlay })}>
+                Restart now
+              </button>
+            </p>
+          ) : (
+            !active && <p className={styles.hint}>{PROFILE_WORDS[profile].hint}. {OVERLAY_WORDS[overlay].hint}.</p>
+          )}
+        </>
       )}
     </section>
   );

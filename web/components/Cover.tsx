@@ -1,87 +1,56 @@
 "use client";
 
-import { Check, CircleAlert, CircleStop, Play, RotateCw, ShieldAlert } from "lucide-react";
+import { Check, CircleAlert, CircleStop, History, Play, RotateCw, ShieldAlert } from "lucide-react";
 import type { ReactNode } from "react";
-import type { Fault } from "@/lib/faults";
+import type { Plan, StartKind } from "@/lib/choice";
+import type { Client } from "@/lib/client";
 import { duration } from "@/lib/format";
-import type { HealthWatch } from "@/lib/health";
 import type { Phase } from "@/lib/phase";
 import styles from "./Cover.module.css";
 import { useNow, useStore } from "./hooks";
+import { Invitation } from "./Invitation";
 
-interface Props {
-  phase: Phase;
-  health: HealthWatch;
-  onStart(): void;
-  onRetry(): void;
+export interface CoverProps {
+  client: Client;
+  /** Device id of the camera that was picked, or "". */
+  camera: string;
+  onStart(kind: StartKind): void;
+  onAgain(plan: Plan): void;
+  onCamera(deviceId: string): void;
 }
 
 /** What stands in the picture's place: an invitation, progress, a stall with its age, or a failure with its remedy. */
-export function Cover({ phase, health, onStart, onRetry }: Props) {
+export function Cover({ phase, ...props }: CoverProps & { phase: Exclude<Phase, { name: "live" }> }) {
   switch (phase.name) {
     case "idle":
-      return <Invitation health={health} onStart={onStart} />;
+      return <Invitation {...props} />;
     case "starting":
-      return <Progress phase={phase} />;
+      return <Progress phase={phase} client={props.client} />;
     case "stalled":
-      return <Stalled phase={phase} />;
+      return <Stalled phase={phase} client={props.client} />;
     case "reconnecting":
-      return <Reconnecting phase={phase} onRetry={onRetry} />;
+      return <Reconnecting phase={phase} onRetry={props.client.session.retryNow} />;
     case "ended":
-      return (
-        <Notice icon={<CircleStop size={28} aria-hidden />} title="The session is over" text={phase.reason}>
-          <button type="button" className={styles.primary} onClick={onStart}>
-            <Play size={16} fill="currentColor" aria-hidden /> Start again
-          </button>
-        </Notice>
-      );
+      return <Ended phase={phase} {...props} />;
     case "failed":
-      return <Failed fault={phase.fault} onStart={onStart} />;
-    case "live":
-      return null;
+      return <Failed phase={phase} {...props} />;
   }
 }
 
-function Invitation({ health, onStart }: { health: HealthWatch; onStart(): void }) {
-  const view = useStore(health.view);
-  return (
-    <div className={styles.cover}>
-      <div className={styles.finder} aria-hidden>
-        <span />
-        <span />
-        <span />
-        <span />
-      </div>
-      <div className={styles.center}>
-        <h2 className={styles.headline}>See what it sees</h2>
-        <p className={styles.lead}>
-          Your camera goes to this Vedette server and comes back with boxes, labels and track numbers. The pictures go nowhere else.
-        </p>
-        {view.state === "gone" ? (
-          <>
-            <p className={styles.trouble} role="alert">
-              The server does not answer. Check the terminal that runs it; this page keeps asking.
-            </p>
-            <button type="button" className={styles.secondary} onClick={() => void health.ask()}>
-              <RotateCw size={16} aria-hidden /> Ask again
-            </button>
-          </>
-        ) : (
-          <button type="button" className={styles.primary} onClick={onStart}>
-            <Play size={16} fill="currentColor" aria-hidden /> Start camera
-          </button>
-        )}
-      </div>
-    </div>
-  );
-}
+const CAPTURE_WORDS = {
+  camera: ["Waiting for the camera: allow it if the browser asks", "Camera open"],
+  screen: ["Waiting for you to choose a screen", "Screen shared"],
+} as const;
 
-function Progress({ phase }: { phase: Extract<Phase, { name: "starting" }> }) {
+function Progress({ phase, client }: { phase: Extract<Phase, { name: "starting" }>; client: Client }) {
   const now = useNow(true, 200);
-  const { camera, session, connection } = phase.steps;
+  const kind = useStore(client.session.plan)?.choice.kind;
+  const { capture, session, connection } = phase.steps;
   const steps = [
-    { done: camera, text: camera ? "Camera open" : "Waiting for the camera: allow it if the browser asks" },
-    { done: session, text: session ? "Session made" : "Making a session" },
+    ...(kind === "camera" || kind === "screen" ? [{ done: capture, text: CAPTURE_WORDS[kind][capture ? 1 : 0] }] : []),
+    kind === "watch"
+      ? { done: session, text: session ? "Session found" : "Looking for the session" }
+      : { done: session, text: session ? "Session made" : "Making a session" },
     { done: connection, text: connection ? "Connected" : "Connecting" },
     { done: false, text: "First annotated picture" },
   ];
@@ -104,19 +73,21 @@ function Progress({ phase }: { phase: Extract<Phase, { name: "starting" }> }) {
   );
 }
 
-function Stalled({ phase }: { phase: Extract<Phase, { name: "stalled" }> }) {
+function Stalled({ phase, client }: { phase: Extract<Phase, { name: "stalled" }>; client: Client }) {
   const now = useNow(true, 250);
-  const camera = phase.cause === "camera";
+  const kind = useStore(client.session.plan)?.choice.kind;
+  const words =
+    phase.cause === "server"
+      ? ["No new picture", "What you see behind this is old. Reconnecting begins by itself if nothing comes."]
+      : kind === "camera"
+        ? ["Your camera sends no pictures", "Look for a shutter or another program that took the camera. It goes on by itself when pictures come."]
+        : ["Its source sends no pictures", "The session waits for them, and so does this page. What you see behind this is old."];
   return (
     <div className={styles.cover} data-veil data-hatched>
       <div className={styles.center} role="alert">
         <p className={styles.age}>{duration((Math.max(now, phase.since) - phase.since) / 1_000)}</p>
-        <h2 className={styles.title}>{camera ? "Your camera sends no pictures" : "No new picture"}</h2>
-        <p className={styles.text}>
-          {camera
-            ? "Look for a shutter or another program that took the camera. It goes on by itself when pictures come."
-            : "What you see behind this is old. Reconnecting begins by itself if nothing comes."}
-        </p>
+        <h2 className={styles.title}>{words[0]}</h2>
+        <p className={styles.text}>{words[1]}</p>
       </div>
     </div>
   );
@@ -142,17 +113,51 @@ function Reconnecting({ phase, onRetry }: { phase: Extract<Phase, { name: "recon
   );
 }
 
-function Failed({ fault, onStart }: { fault: Fault; onStart(): void }) {
+function Ended({ phase, client, onAgain, onStart }: CoverProps & { phase: Extract<Phase, { name: "ended" }> }) {
+  const plan = useStore(client.session.plan);
+  const watched = plan?.choice.kind === "watch";
+  return (
+    <Notice icon={<CircleStop size={28} aria-hidden />} title={phase.title} text={phase.text}>
+      <button type="button" className={styles.primary} onClick={() => (plan && !watched ? onAgain(plan) : onStart("demo"))}>
+        <Play size={16} fill="currentColor" aria-hidden /> {watched ? "Start demo" : "Start again"}
+      </button>
+      <button type="button" className={styles.secondary} onClick={() => client.router.go({ view: "sessions", session: phase.sessionId })}>
+        <History size={16} aria-hidden /> {phase.sessionId ? "Read its events" : "All sessions"}
+      </button>
+    </Notice>
+  );
+}
+
+function Failed({ phase, client, onAgain, onStart }: CoverProps & { phase: Extract<Phase, { name: "failed" }> }) {
+  const { fault, retryAt } = phase;
+  const now = useNow(retryAt !== null, 250);
+  const plan = useStore(client.session.plan);
+  const wait = retryAt === null || now === 0 ? null : Math.max(0, Math.ceil((retryAt - now) / 1_000));
   const Icon = fault.code === "camera_denied" || fault.action === "secure" ? ShieldAlert : CircleAlert;
   return (
     <Notice icon={<Icon size={28} aria-hidden />} title={fault.title} text={fault.text} code={fault.code} failed>
       {fault.action === "secure" ? (
-        <a className={styles.primary} href={`http://localhost:${location.port || "80"}${location.pathname}`}>
+        <a className={styles.primary} href={`http://localhost:${globalThis.location?.port || "80"}/`}>
           {fault.actionLabel}
         </a>
       ) : (
-        <button type="button" className={styles.primary} onClick={fault.action === "reload" ? () => location.reload() : onStart}>
+        <button
+          type="button"
+          className={styles.primary}
+          onClick={() => (fault.action === "reload" ? location.reload() : plan ? onAgain(plan) : onStart("demo"))}
+        >
           <RotateCw size={16} aria-hidden /> {fault.actionLabel}
+          {wait !== null && <span className={styles.wait}>by itself in {wait} s</span>}
+        </button>
+      )}
+      {fault.demoInstead && (
+        <button type="button" className={styles.secondary} onClick={() => onStart("demo")}>
+          <Play size={16} aria-hidden /> Start demo instead
+        </button>
+      )}
+      {plan?.choice.kind === "watch" && (
+        <button type="button" className={styles.secondary} onClick={() => client.router.go({ view: "sessions", session: null })}>
+          <History size={16} aria-hidden /> All sessions
         </button>
       )}
     </Notice>
@@ -177,7 +182,7 @@ function Notice({ icon, title, text, code, failed = false, children }: NoticePro
         </span>
         <h2 className={styles.title}>{title}</h2>
         <p className={styles.text}>{text}</p>
-        {children}
+        <div className={styles.actions}>{children}</div>
         {code && <p className={`${styles.code} mono`}>{code}</p>}
       </div>
     </div>

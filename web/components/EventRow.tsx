@@ -6,6 +6,8 @@ import type { FeedEvent } from "@/lib/events";
 import { clock, duration } from "@/lib/format";
 import styles from "./EventRow.module.css";
 import type { Spot } from "./Spotlight";
+import { Thumb } from "./Thumb";
+import { SERVER_STATES } from "./words";
 
 const PHASES = {
   entered: { Icon: LogIn, tone: "entered" },
@@ -15,26 +17,30 @@ const PHASES = {
 
 interface Props {
   event: FeedEvent;
-  onSpot(spot: Spot | null): void;
+  /** Where there is a picture to light up in. */
+  onSpot?(spot: Spot | null): void;
 }
 
 /** One event: what, which, when. Pointing at an object lights it up in the picture. */
 export const EventRow = memo(function EventRow({ event, onSpot }: Props) {
   const { Icon, tone, title, note } = describe(event);
   const spot = event.kind === "object" && event.data.phase !== "left" ? { trackId: event.data.trackId } : null;
+  const alt = event.kind === "object" ? `${event.data.label} ${event.data.trackId}` : "";
   return (
     <li
       className={styles.row}
       data-tone={tone}
-      onPointerEnter={spot ? () => onSpot(spot) : undefined}
-      onPointerLeave={spot ? () => onSpot(null) : undefined}
+      onPointerEnter={spot && onSpot ? () => onSpot(spot) : undefined}
+      onPointerLeave={spot && onSpot ? () => onSpot(null) : undefined}
     >
-      <span className={styles.icon}>
-        <Icon size={14} aria-hidden />
-      </span>
-      <p className={styles.title}>{title}</p>
-      <time className={styles.time}>{clock(event.at)}</time>
-      {note && <p className={styles.note}>{note}</p>}
+      <Thumb artifact={event.kind === "object" ? event.data.thumbnail : null} Icon={Icon} alt={alt} />
+      <div className={styles.words}>
+        <p className={styles.title}>{title}</p>
+        {note && <p className={styles.note}>{note}</p>}
+      </div>
+      <time className={styles.time} dateTime={new Date(event.at * 1_000).toISOString()}>
+        {clock(event.at)}
+      </time>
     </li>
   );
 });
@@ -59,7 +65,7 @@ function describe(event: FeedEvent) {
       return {
         Icon: Radio,
         tone: "system",
-        title: change ? "Session changed" : `Session ${state}`,
+        title: change ? "Session changed" : `Session ${SERVER_STATES[state]?.text.toLowerCase() ?? state}`,
         note: [reason, change && changeWords(change)].filter(Boolean).join(" · "),
       };
     }

@@ -3,7 +3,7 @@
 import { ArrowUp } from "lucide-react";
 import { useMemo, useRef, useState } from "react";
 import type { FeedEvent } from "@/lib/events";
-import type { Feed } from "@/lib/feed";
+import type { LiveSession } from "@/lib/session";
 import { whole } from "@/lib/format";
 import { EventRow } from "./EventRow";
 import styles from "./Events.module.css";
@@ -24,13 +24,15 @@ function passes(filter: Filter, event: FeedEvent): boolean {
 }
 
 interface Props {
-  feed: Feed;
+  session: LiveSession;
   active: boolean;
   onSpot(spot: Spot | null): void;
 }
 
 /** What happened, newest first, under what is in view now. */
-export function Events({ feed, active, onSpot }: Props) {
+export function Events({ session, active, onSpot }: Props) {
+  const { feed } = session;
+  const channel = useStore(session.channel);
   const view = useStore(feed.view);
   const [filter, setFilter] = useState<Filter>("all");
   /** The newest row when the reader scrolled away from the top; rows above it are "new". */
@@ -52,7 +54,7 @@ export function Events({ feed, active, onSpot }: Props) {
           {view.size > 0 && whole(view.size)}
           {view.forgotten > 0 && `, ${whole(view.forgotten)} older or lost`}
         </span>
-        <Segmented<Filter> name="events" legend="" value={filter} options={FILTERS} onChange={(value: Filter) => setFilter(value)} />
+        <Segmented<Filter> name="events" legend="" label="Which events" value={filter} options={FILTERS} onChange={(value: Filter) => setFilter(value)} />
       </header>
       <div className={styles.now}>
         <h3>Now in view</h3>
@@ -70,6 +72,12 @@ export function Events({ feed, active, onSpot }: Props) {
           {view.chips.length === 0 && <li className={styles.nothing}>{active ? "nothing" : NOT_WATCHING}</li>}
         </ul>
       </div>
+      {active && channel === "missing" && (
+        <p className={styles.missing} role="alert">
+          The data channel to the server did not open: the picture comes, but no events, boxes and numbers. Stop and start again; if it stays so, a
+          firewall or an extension may be in between.
+        </p>
+      )}
       <div className={styles.scroller}>
         {fresh > 0 && (
           <button type="button" className={styles.fresh} onClick={() => list.current?.scrollTo({ top: 0, behavior: "smooth" })}>
@@ -84,7 +92,7 @@ export function Events({ feed, active, onSpot }: Props) {
         </ol>
         {rows.length === 0 && (
           <p className={styles.empty}>
-            {active ? "Nothing yet. Whatever enters, stays or leaves appears here." : "Start the camera: whatever enters, stays or leaves appears here."}
+            {active ? "Nothing yet. Whatever enters, stays or leaves appears here." : "Whatever enters, stays or leaves appears here, with a picture of it."}
           </p>
         )}
       </div>

@@ -1,27 +1,62 @@
-import { Activity, Gauge, Video } from "lucide-react";
+"use client";
+
+import { Activity, Gauge, History, type LucideIcon, Video } from "lucide-react";
+import type { MouseEvent } from "react";
+import { type Route, routeHref } from "@/lib/route";
 import { Mark } from "./Mark";
 import styles from "./Rail.module.css";
 import { ThemeToggle } from "./ThemeToggle";
 
-/** Where one can go; on phones its parts move into the top bar. */
-export function Rail() {
+interface Props {
+  route: Route;
+  /** Where the live view is. */
+  live: Route;
+  /** True while a picture runs, whichever view is open. */
+  running: boolean;
+  onGo(route: Route): void;
+}
+
+/** Where one can go: at the left, or at the bottom of a phone. */
+export function Rail({ route, live, running, onGo }: Props) {
+  const views: readonly { to: Route; label: string; Icon: LucideIcon; lit: boolean }[] = [
+    { to: live, label: "Live", Icon: Video, lit: running },
+    { to: { view: "sessions", session: null }, label: "Sessions", Icon: History, lit: false },
+  ];
+  const go = (event: MouseEvent, to: Route) => {
+    // A new tab or window is the browser's.
+    if (event.metaKey || event.ctrlKey || event.shiftKey || event.button !== 0) return;
+    event.preventDefault();
+    onGo(to);
+  };
   return (
     <nav className={styles.rail} aria-label="Main">
       <span className={styles.mark}>
         <Mark />
       </span>
-      <a className={styles.item} href="#main" aria-current="page" title="Live">
-        <Video size={20} aria-hidden />
-        <span className="visuallyHidden">Live</span>
-      </a>
+      {views.map(({ to, label, Icon, lit }) => (
+        <a
+          key={label}
+          className={styles.item}
+          href={routeHref(to)}
+          aria-current={route.view === to.view ? "page" : undefined}
+          title={label}
+          onClick={(event) => go(event, to)}
+        >
+          <span className={styles.icon}>
+            <Icon size={20} aria-hidden />
+            {lit && <span className={styles.lit} aria-hidden />}
+          </span>
+          <span className={styles.label}>{label}</span>
+        </a>
+      ))}
       <span className={styles.space} />
-      <a className={styles.item} href="/health" target="_blank" rel="noreferrer" title="Health (JSON)">
+      <a className={`${styles.item} ${styles.expert}`} href="/health" target="_blank" rel="noreferrer" title="Health (JSON)">
         <Activity size={20} aria-hidden />
-        <span className="visuallyHidden">Health, opens a new tab</span>
+        <span className={styles.label}>Health, opens a new tab</span>
       </a>
-      <a className={styles.item} href="/metrics" target="_blank" rel="noreferrer" title="Metrics (Prometheus)">
+      <a className={`${styles.item} ${styles.expert}`} href="/metrics" target="_blank" rel="noreferrer" title="Metrics (Prometheus)">
         <Gauge size={20} aria-hidden />
-        <span className="visuallyHidden">Metrics, opens a new tab</span>
+        <span className={styles.label}>Metrics, opens a new tab</span>
       </a>
       <ThemeToggle />
     </nav>

@@ -2,17 +2,19 @@ import styles from "./Segmented.module.css";
 
 interface Props<T extends string> {
   name: string;
+  /** Empty where what stands around says it; name the group there. */
   legend: string;
+  label?: string;
   value: T;
   options: readonly { value: T; label: string; hint: string }[];
   onChange(value: T): void;
 }
 
 /** One of a few, side by side: native radio buttons, so arrow keys and forms behave as everywhere. */
-export function Segmented<T extends string>({ name, legend, value, options, onChange }: Props<T>) {
+export function Segmented<T extends string>({ name, legend, label, value, options, onChange }: Props<T>) {
   return (
-    <fieldset className={styles.set}>
-      <legend className={styles.legend}>{legend}</legend>
+    <fieldset className={styles.set} aria-label={label}>
+      {legend && <legend className={styles.legend}>{legend}</legend>}
       <div className={styles.track}>
         {options.map((option) => (
           <label key={option.value} className={styles.option} title={option.hint}>

@@ -1,29 +1,41 @@
 "use client";
 
-import { Maximize } from "lucide-react";
-import { useEffect, useRef } from "react";
-import type { HealthWatch } from "@/lib/health";
+import { type RefObject, useEffect, useRef } from "react";
+import type { Plan, StartKind } from "@/lib/choice";
+import type { Client } from "@/lib/client";
 import type { LiveSession } from "@/lib/session";
-import { useStore } from "./hooks";
 import { Cover } from "./Cover";
+import { useStore } from "./hooks";
 import { Spotlight, type Spot } from "./Spotlight";
+import { StageBar } from "./StageBar";
 import styles from "./Stage.module.css";
 
 /** So many pictures without an RTP timestamp mean that this browser tells none. */
 const UNTIMED_FRAMES = 30;
 
 interface Props {
-  session: LiveSession;
-  health: HealthWatch;
+  ref: RefObject<HTMLElement | null>;
+  client: Client;
   spot: Spot | null;
-  onStart(): void;
+  muted: boolean;
+  /** Counts snapshots: each lights up the picture once. */
+  flash: number;
+  /** Device id of the camera that was picked, or "". */
+  camera: string;
+  onMute(): void;
+  onSnapshot(): void;
+  onFullscreen(): void;
+  onStart(kind: StartKind): void;
+  onAgain(plan: Plan): void;
+  onCamera(deviceId: string): void;
 }
 
 /** The annotated picture, and over it whatever must be said instead. */
-export function Stage({ session, health, spot, onStart }: Props) {
+export function Stage({ ref, client, spot, muted, flash, camera, onMute, onSnapshot, onFullscreen, onStart, onAgain, onCamera }: Props) {
+  const { session, snapshots } = client;
   const phase = useStore(session.phase);
-  const { returned, local } = useStore(session.media);
-  const stage = useRef<HTMLElement>(null);
+  const { returned, local, hasAudio } = useStore(session.media);
+  const taking = useStore(snapshots.busy);
   const video = useRef<HTMLVideoElement>(null);
   const preview = useRef<HTMLVideoElement>(null);
 
@@ -47,24 +59,24 @@ export function Stage({ session, health, spot, onStart }: Props) {
   const frozen = phase.name === "stalled" || phase.name === "reconnecting";
   const shown = phase.name === "live" || frozen;
   return (
-    <section ref={stage} className={styles.stage} data-phase={phase.name} aria-label="Annotated video">
+    <section ref={ref} className={styles.stage} data-phase={phase.name} aria-label="Annotated video">
       <video ref={preview} className={styles.preview} hidden={!starting || !local} muted playsInline aria-hidden />
-      <video ref={video} className={styles.video} data-frozen={frozen} data-shown={shown} muted playsInline />
-      {phase.name === "live" && (
+      <video ref={video} className={styles.video} data-frozen={frozen} data-shown={shown} muted={muted} playsInline />
+      {phase.name === "live" ? (
         <>
           <Spotlight feed={session.feed} video={video} spot={spot} />
-          <button
-            type="button"
-            className={styles.fullscreen}
-            title="Full screen"
-            aria-label="Full screen"
-            onClick={() => void (document.fullscreenElement ? document.exitFullscreen() : stage.current?.requestFullscreen())}
-          >
-            <Maximize size={18} aria-hidden />
-          </button>
+          {flash > 0 && <span key={flash} className={styles.flash} aria-hidden />}
+          <StageBar
+            muted={hasAudio ? muted : null}
+            taking={taking}
+            onMute={onMute}
+            onSnapshot={onSnapshot}
+            onFullscreen={onFullscreen}
+          />
         </>
+      ) : (
+        <Cover phase={phase} client={client} camera={camera} onStart={onStart} onAgain={onAgain} onCamera={onCamera} />
       )}
-      {phase.name !== "live" && <Cover phase={phase} health={health} onStart={onStart} onRetry={session.retryNow} />}
     </section>
   );
 }
@@ -72,7 +84,7 @@ export function Stage({ session, health, spot, onStart }: Props) {
 /** Tell the session of the first picture, and the meter of every one. Returns how to stop. */
 function onPictures(element: HTMLVideoElement, session: LiveSession): () => void {
   if (!("requestVideoFrameCallback" in element)) {
-    session.numbers.meter.supported = false;
+    session.numbers.unmeasurable();
     const plain = element as HTMLVideoElement;
     plain.addEventListener("playing", session.firstPicture);
     return () => plain.removeEventListener("playing", session.firstPicture);
@@ -84,8 +96,8 @@ function onPictures(element: HTMLVideoElement, session: LiveSession): () => void
     session.firstPicture();
     // The black picture at a track's end has no timestamp either: one says nothing of the browser.
     if (rtpTimestamp === undefined) untimed += 1;
-    if (untimed === UNTIMED_FRAMES) session.numbers.meter.supported = false;
-    if (rtpTimestamp !== undefined) session.numbers.meter.shown(rtpTimestamp, performance.timeOrigin + expectedDisplayTime);
+    if (untimed === UNTIMED_FRAMES) session.numbers.unmeasurable();
+    if (rtpTimestamp !== undefined) session.numbers.shown(rtpTimestamp, performance.timeOrigin + expectedDisplayTime);
   };
   handle = element.requestVideoFrameCallback(shown);
   return () => element.cancelVideoFrameCallback(handle);

@@ -17,9 +17,12 @@ export function ThemeToggle() {
     }
   };
   return (
-    <button type="button" className={styles.toggle} onClick={toggle} title="Dark or light" aria-label="Switch between dark and light">
+    <button type="button" className={styles.toggle} onClick={toggle} title="Dark or light" aria-label="Theme: switch between dark and light">
       <Sun size={20} className={styles.sun} aria-hidden />
       <Moon size={20} className={styles.moon} aria-hidden />
+      <span className={styles.label} aria-hidden>
+        Theme
+      </span>
     </button>
   );
 }

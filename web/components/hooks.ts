@@ -21,14 +21,14 @@ export function useNow(on: boolean, everyMs = 1_000): number {
 const PREFIX = "vedette.";
 
 /** A choice that is kept in this browser; `allowed` guards against what an older version stored. */
-export function useChoice<T extends string>(name: string, initial: T, allowed: readonly T[]): [T, (value: T) => void] {
+export function useChoice<T extends string>(name: string, initial: T, allowed?: readonly T[]): [T, (value: T) => void] {
   const [value, setValue] = useState<T>(initial);
   useEffect(() => {
     try {
       const kept = localStorage.getItem(PREFIX + name) as T | null;
       // The page is prerendered without a browser: what was kept can only be read after hydration.
       // eslint-disable-next-line react-hooks/set-state-in-effect
-      if (kept !== null && allowed.includes(kept)) setValue(kept);
+      if (kept !== null && (!allowed || allowed.includes(kept))) setValue(kept);
     } catch {
       // Storage may be blocked; the choice then lasts as long as the page.
     }

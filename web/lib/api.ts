@@ -1,22 +1,13 @@
-import type { DetectorInfo, ErrorBody, Overlay, Profile, ServerState, VedetteEvent } from "./types";
+import { ApiError, toApiError } from "./apierror";
+import { type Health, parseHealth } from "./healthreport";
+import type { Artifact, Overlay, Profile, SessionInfo, VedetteEvent } from "./types";
+
+export { ApiError, type Health };
 
 /** Where the server is; empty means the page's own origin. */
 export const API_BASE = (process.env.NEXT_PUBLIC_API_BASE ?? "").replace(/\/$/, "");
 
 const TIMEOUT_MS = 20_000;
-
-/** The server answered with an error, or did not answer (`code` "server_gone", `status` 0). */
-export class ApiError extends Error {
-  constructor(
-    readonly code: string,
-    message: string,
-    readonly status: number,
-    readonly details: Record<string, unknown> | null = null,
-  ) {
-    super(message);
-    this.name = "ApiError";
-  }
-}
 
 export interface Answer {
   sdp: string;
@@ -25,29 +16,44 @@ export interface Answer {
   location: string;
 }
 
-export interface Health {
-  /** Null where the server does not say. */
-  detector: DetectorInfo | null;
-  /** The self-tests that failed, in words. */
-  problems: readonly string[];
-}
-
 export interface CreatedSession {
   sessionId: string;
   /** STUN and TURN servers to connect by; none on a machine of one's own. */
   iceServers: RTCIceServer[];
 }
 
+export interface EventPage {
+  events: VedetteEvent[];
+  next: number | null;
+}
+
 export interface Api {
-  createSource(name: string, signal?: AbortSignal): Promise<string>;
+  createSource(kind: "webcam" | "demo", name: string, signal?: AbortSignal): Promise<string>;
   createSession(sourceId: string, profile: Profile, overlay: Overlay, signal?: AbortSignal): Promise<CreatedSession>;
-  sessionState(sessionId: string): Promise<{ state: ServerState; reason: string | null }>;
+  session(sessionId: string): Promise<SessionInfo & { iceServers?: RTCIceServer[] }>;
+  /** Newest first. `next` is the `after` of the next page. */
+  sessions(limit: number, after?: string): Promise<{ sessions: SessionInfo[]; next: string | null }>;
   offer(sessionId: string, sdp: string, signal?: AbortSignal): Promise<Answer>;
   trickle(location: string, candidates: readonly RTCIceCandidateInit[], end: boolean): Promise<void>;
+  /** The annotated picture of now, kept on the server. */
+  snapshot(sessionId: string): Promise<Artifact>;
+  /** Stored pictures of a session. */
+  artifacts(sessionId: string, kind: "snapshot" | "thumbnail", limit: number): Promise<Artifact[]>;
   /** DELETE that outlives the page; a resource that is already gone is fine. */
   remove(pathOrUrl: string): Promise<void>;
-  events(sessionId: string, after: number, limit: number): Promise<{ events: VedetteEvent[]; next: number | null }>;
+  /** @param kinds all when empty */
+  events(sessionId: string, after: number, limit: number, kinds?: readonly string[]): Promise<EventPage>;
   health(): Promise<Health>;
+}
+
+/** The address of something that the server named by its path. */
+export function hrefOf(path: string): string {
+  return /^https?:/.test(path) ? path : API_BASE + path;
+}
+
+/** The address of a stored picture. */
+export function artifactHref(artifactId: string): string {
+  return `${API_BASE}/artifacts/${encodeURIComponent(artifactId)}`;
 }
 
 /** REST calls of one server. Every method rejects with `ApiError`, or with an AbortError when its signal is aborted. */
@@ -72,18 +78,19 @@ export function createApi(base: string = API_BASE, fetcher: typeof fetch = (...a
     return response;
   }
 
+  const get = async <T>(path: string) => (await (await call("GET", path)).json()) as T;
   const post = async <T>(path: string, body: unknown, signal?: AbortSignal) =>
     (await (await call("POST", path, body, { signal: signal ?? null })).json()) as T;
 
   return {
-    createSource: async (name, signal) =>
-      (await post<{ sourceId: string }>("/sources", { kind: "webcam", name }, signal)).sourceId,
+    createSource: async (kind, name, signal) => (await post<{ sourceId: string }>("/sources", { kind, name }, signal)).sourceId,
 
     createSession: (sourceId, profile, overlay, signal) =>
       post<CreatedSession>("/sessions", { sourceId, pipelines: ["vision"], profile, overlay }, signal),
 
-    sessionState: async (sessionId) =>
-      (await (await call("GET", `/sessions/${sessionId}`)).json()) as { state: ServerState; reason: string | null },
+    session: (sessionId) => get(`/sessions/${sessionId}`),
+
+    sessions: (limit, after) => get(`/sessions?order=newest&limit=${limit}${after ? `&after=${after}` : ""}`),
 
     offer: async (sessionId, sdp, signal) => {
       const response = await call("POST", `/sessions/${sessionId}/offer`, { type: "offer", sdp }, { signal: signal ?? null });
@@ -95,6 +102,11 @@ export function createApi(base: string = API_BASE, fetcher: typeof fetch = (...a
     trickle: async (location, candidates, end) =>
       void (await call("PATCH", location, { candidates, ...(end ? { end } : {}) })),
 
+    snapshot: (sessionId) => post<Artifact>(`/sessions/${sessionId}/snapshot`, { annotated: true }),
+
+    artifacts: async (sessionId, kind, limit) =>
+      (await get<{ artifacts: Artifact[] }>(`/sessions/${sessionId}/artifacts?kind=${kind}&limit=${limit}`)).artifacts,
+
     remove: async (pathOrUrl) => {
       try {
         await call("DELETE", pathOrUrl, undefined, { keepalive: true });
@@ -103,11 +115,10 @@ export function createApi(base: string = API_BASE, fetcher: typeof fetch = (...a
       }
     },
 
-    events: async (sessionId, after, limit) =>
-      (await (await call("GET", `/sessions/${sessionId}/events?after=${after}&limit=${limit}`)).json()) as {
-        events: VedetteEvent[];
-        next: number | null;
-      },
+    events: (sessionId, after, limit, kinds = []) => {
+      const kind = kinds.length > 0 ? `&kind=${kinds.join(",")}` : "";
+      return get<EventPage>(`/sessions/${sessionId}/events?after=${after}&limit=${limit}${kind}`);
+    },
 
     health: async () => {
       // A failing self-test answers 503 with the same body: it is still the news this page wants.
@@ -120,40 +131,4 @@ export function createApi(base: string = API_BASE, fetcher: typeof fetch = (...a
       return parseHealth(await response.json().catch(() => null));
     },
   };
-}
-
-/** The envelope of CONTRACT 2; whatever else came back (a proxy's page) is named by its status. */
-export async function toApiError(response: Response): Promise<ApiError> {
-  const body = (await response.json().catch(() => null)) as { error?: Partial<ErrorBody> } | null;
-  const error = body?.error;
-  if (error && typeof error.code === "string") {
-    return new ApiError(error.code, error.message ?? error.code, response.status, error.details ?? null);
-  }
-  return new ApiError("internal", `The server answered ${response.status} ${response.statusText}`.trim(), response.status);
-}
-
-/** What /health says; every part that is missing or of another type is left out. */
-export function parseHealth(body: unknown): Health {
-  const top = asRecord(body);
-  const info = asRecord(top.detector);
-  const word = (value: unknown) => (typeof value === "string" ? value : "");
-  const problems = Object.entries(asRecord(top.checks))
-    .map(([name, check]) => ({ name, check: asRecord(check) }))
-    .filter(({ check }) => check.status === "failed")
-    .map(({ name, check }) => `${name}: ${word(check.error) || "failed"}`);
-  const detector: DetectorInfo | null = word(info.name)
-    ? {
-        name: word(info.name),
-        runtime: word(info.runtime),
-        device: word(info.device),
-        precision: word(info.precision),
-        reason: word(info.reason),
-        fallback: info.fallback === true,
-      }
-    : null;
-  return { detector, problems };
-}
-
-function asRecord(value: unknown): Record<string, unknown> {
-  return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
 }

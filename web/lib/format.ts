@@ -39,3 +39,19 @@ export function breakdown(values: Readonly<Record<string, number>>): string {
     .map(([name, value]) => `${name} ${whole(value)}`)
     .join(", ");
 }
+
+const DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
+
+/** How long ago, coarsely: "just now", "3 min ago", "2 h ago", "22 Nov". Both in Unix seconds. */
+export function ago(at: number, now: number): string {
+  const seconds = Math.max(0, now - at);
+  if (seconds < 45) return "just now";
+  if (seconds < 3_600) return `${Math.max(1, Math.round(seconds / 60))} min ago`;
+  if (seconds < 86_400) return `${Math.round(seconds / 3_600)} h ago`;
+  return DAY.format(at * 1_000);
+}
+
+/** Unix seconds as day and time, for titles: "22 Nov, 10:46:50". */
+export function moment(at: number): string {
+  return `${DAY.format(at * 1_000)}, ${clock(at)}`;
+}

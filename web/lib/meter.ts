@@ -1,16 +1,9 @@
+import { type Latency, Readings, type TrendPoint } from "./readings";
 import { rtpAdd } from "./rtp";
 
 const SENT_FRAMES = 900;
-const WINDOW_MS = 3_000;
-const TREND_POINTS = 60;
 /** Above this a match is a wrapped or reused timestamp, not a picture on its way. */
 const PLAUSIBLE_MS = 30_000;
-
-export interface Latency {
-  p50: number;
-  p95: number;
-  samples: number;
-}
 
 /**
  * Page-to-page latency: from the moment this page's encoder took a frame to the moment its returned picture is due on screen.
@@ -28,10 +21,9 @@ export class Meter {
   encodeMs = 0;
 
   private readonly sentAt = new Map<number, number>();
-  private readonly readings: { at: number; ms: number }[] = [];
+  private readonly readings = new Readings();
   private origin: number | null = null;
   private toSource: number | null = null;
-  private trend: number[] = [];
 
   /** A frame with this RTP time left the encoder. */
   sent(rtp: number, at: number): void {
@@ -62,39 +54,26 @@ export class Meter {
     if (sentAt === undefined) return null;
     if (at < sentAt || at - sentAt > PLAUSIBLE_MS) return null;
     const ms = at - sentAt + this.encodeMs;
-    this.readings.push({ at, ms });
-    this.forget(at);
+    this.readings.add(at, ms);
     return ms;
   }
 
   /** Percentiles of the last three seconds, or null without a reading in them. */
   latency(now: number): Latency | null {
-    this.forget(now);
-    if (this.readings.length === 0) return null;
-    const sorted = this.readings.map((reading) => reading.ms).sort((a, b) => a - b);
-    const at = (q: number) => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] as number;
-    return { p50: at(0.5), p95: at(0.95), samples: sorted.length };
+    return this.readings.latency(now);
   }
 
-  /** Add the present median to the trend; call at a steady rate. The trend is a new array each time, oldest first. */
-  tick(now: number): readonly number[] {
-    const latency = this.latency(now);
-    if (latency) this.trend = [...this.trend.slice(1 - TREND_POINTS), latency.p50];
-    return this.trend;
+  /** See `Readings.tick`. */
+  tick(now: number): readonly TrendPoint[] {
+    return this.readings.tick(now);
   }
 
   /** A new peer connection: other timestamps on both ways. */
   restart(): void {
     this.sentAt.clear();
-    this.readings.length = 0;
+    this.readings.clear();
     this.encodeMs = 0;
     this.origin = null;
     this.toSource = null;
-  }
-
-  private forget(now: number): void {
-    let old = 0;
-    while (old < this.readings.length && (this.readings[old] as { at: number }).at < now - WINDOW_MS) old += 1;
-    if (old) this.readings.splice(0, old);
   }
 }

@@ -9,6 +9,7 @@ const LOG_WORKER = "/sent-log-worker.js";
 
 export interface PeerHandlers {
   onMessage(message: VedetteEvent | Control): void;
+  /** A track came back; all of them are in the one stream. */
   onStream(stream: MediaStream): void;
   onConnection(state: RTCPeerConnectionState): void;
   /** The events channel closed under a standing connection: the feed would freeze and look alive. */
@@ -22,7 +23,8 @@ export interface Counters {
   /** Document time of this reading, ms. */
   at: number;
   framesDecoded: number;
-  framesSent: number;
+  /** Null for a peer that only looks. */
+  framesSent: number | null;
   framesDropped: number;
   packetsLost: number;
   bytesSent: number;
@@ -33,24 +35,29 @@ export interface Counters {
   roundTripMs: number | null;
 }
 
-/** One peer connection: the camera goes out, the annotated track and two data channels come back. Used once. */
+/** What a peer does: send a picture and get it back annotated, or only look (and listen). */
+export type PeerRole = "publisher" | "viewer";
+
+/** One peer connection: a picture goes out or not, the annotated one and two data channels come back. Used once. */
 export class Peer {
   private readonly pc: RTCPeerConnection;
   private readonly transceiver: RTCRtpTransceiver;
   private readonly events: RTCDataChannel;
   private readonly worker: Worker | null = null;
+  private readonly returned = new MediaStream();
   private readonly waiting: RTCIceCandidateInit[] = [];
   private gathered = false;
   private answer: Answer | null = null;
   private closed = false;
 
-  /** True when outgoing RTP times can be seen here. */
+  /** True unless outgoing RTP times are needed and cannot be seen here. */
   readonly measures: boolean;
 
   constructor(
     private readonly api: Api,
     private readonly sessionId: string,
     private readonly handlers: PeerHandlers,
+    private readonly role: PeerRole,
     iceServers: RTCIceServer[] = [],
   ) {
     this.pc = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
@@ -63,7 +70,8 @@ export class Peer {
     this.pc.ontrack = ({ track, receiver }) => {
       // The server already paced these frames; every millisecond of buffer here would be added to the delay that is seen.
       if ("jitterBufferTarget" in receiver) receiver.jitterBufferTarget = 0;
-      handlers.onStream(new MediaStream([track]));
+      this.returned.addTrack(track);
+      handlers.onStream(this.returned);
     };
 
     this.events = this.pc.createDataChannel("events", { ordered: true, protocol: PROTOCOL });
@@ -73,14 +81,17 @@ export class Peer {
       if (!this.closed && this.pc.connectionState === "connected") handlers.onEventsClosed();
     };
 
-    this.transceiver = this.pc.addTransceiver("video", {
-      direction: "sendrecv",
-      sendEncodings: [{ maxBitrate: MAX_BPS, maxFramerate: 30 }],
-    });
+    const video: RTCRtpTransceiverInit =
+      role === "publisher"
+        ? { direction: "sendrecv", sendEncodings: [{ maxBitrate: MAX_BPS, maxFramerate: 30 }] }
+        : { direction: "recvonly" };
+    this.transceiver = this.pc.addTransceiver("video", video);
+    // Where the source has no sound the server declines this section, and nothing comes of it.
+    if (role === "viewer") this.pc.addTransceiver("audio", { direction: "recvonly" });
     const codecs = RTCRtpReceiver.getCapabilities?.("video")?.codecs;
     if (codecs && "setCodecPreferences" in this.transceiver) this.transceiver.setCodecPreferences(vp8First(codecs));
-    this.worker = this.logSentFrames();
-    this.measures = this.worker !== null;
+    this.worker = role === "publisher" ? this.logSentFrames() : null;
+    this.measures = role === "viewer" || this.worker !== null;
   }
 
   /** The returned track's media id: `attached` gives RTP origins by it. Null before the answer. */
@@ -116,11 +127,16 @@ export class Peer {
     await this.trickle();
   }
 
+  /** Ask the server for its clock; it answers with a `pong` of the same id. Nothing when there is no channel yet. */
+  ping(id: string): void {
+    if (this.events.readyState === "open") this.events.send(JSON.stringify({ type: "ping", id }));
+  }
+
   async counters(): Promise<Counters> {
     const totals: Counters = {
       at: performance.now(),
       framesDecoded: 0,
-      framesSent: 0,
+      framesSent: this.role === "viewer" ? null : 0,
       framesDropped: 0,
       packetsLost: 0,
       bytesSent: 0,

@@ -1,82 +1,78 @@
-import { type Api, ApiError, type CreatedSession } from "./api";
+import { type Api, ApiError } from "./api";
 import { backoffMs } from "./backoff";
-import { type Camera, cameraIsGranted, closeCamera, openCamera } from "./camera";
-import { environmentFault, type Fault, fault, faultOf } from "./faults";
+import { type Capture, cameraIsGranted, closeCapture, openCapture } from "./capture";
+import { type Choice, type Plan, publishes } from "./choice";
+import { Comeback } from "./comeback";
+import { endedWords, environmentFault, type Fault, fault, faultOf } from "./faults";
 import { Feed } from "./feed";
+import { Hearing } from "./hearing";
+import { type Media, NO_MEDIA, type Running } from "./held";
+import { type Made, SessionMaker } from "./maker";
 import { Numbers } from "./numbers";
 import { Peer, type PeerHandlers } from "./peer";
-import { isActive, type Phase, type Steps } from "./phase";
+import { afterPulse, isActive, type Phase, type Steps } from "./phase";
 import { Cell } from "./store";
-import type { Control, Overlay, Profile, VedetteEvent } from "./types";
+import type { ServerState } from "./types";
 import { Watchdog } from "./watchdog";
 
 const PULSE_MS = 1_000;
 const CONNECT_TIMEOUT_MS = 15_000;
-const SOURCE_NAME = "Webcam";
+/** A picture for this long without a word from the server means that no data channel opened. */
+const CHANNEL_MS = 8_000;
+/** Whoever is refused so often is not let in by waiting a little. */
+const MAX_TRIES_ALONE = 5;
 
-export interface Media {
-  /** The annotated track that came back. */
-  returned: MediaStream | null;
-  /** The camera itself, to show while the first picture is on its way. */
-  local: MediaStream | null;
-  cameraName: string;
-}
-
-const NO_MEDIA: Media = { returned: null, local: null, cameraName: "" };
-
-/** One camera session from click to stop: negotiation, reconnects and every failure in words. No React in it. */
+/** One session from click to stop: negotiation, reconnects and every failure in words. No React in it. */
 export class LiveSession {
   readonly phase = new Cell<Phase>({ name: "idle" });
   readonly media = new Cell<Media>(NO_MEDIA);
-  readonly sessionId = new Cell<string | null>(null);
+  readonly running = new Cell<Running | null>(null);
+  /** What the source is called: the camera's own name once it is open. */
+  readonly name = new Cell("");
+  readonly plan = new Cell<Plan | null>(null);
+  /** `missing`: pictures come, but no events, since the data channel did not open. */
+  readonly channel = new Cell<"waiting" | "open" | "missing">("waiting");
   readonly feed: Feed;
   readonly numbers = new Numbers();
 
-  private camera: Camera | null = null;
+  private readonly maker: SessionMaker;
+  private readonly hearing: Hearing;
+  private readonly comeback = new Comeback();
+  private capture: Capture | null = null;
   private peer: Peer | null = null;
-  private sourceId: string | null = null;
   private iceServers: RTCIceServer[] = [];
   private run: AbortController | null = null;
   private watchdog = new Watchdog();
+  private sourceStalled = false;
+  private connectedAt: number | null = null;
   private pulse: ReturnType<typeof setInterval> | null = null;
   private deadline: ReturnType<typeof setTimeout> | null = null;
-  private retry: ReturnType<typeof setTimeout> | null = null;
   private attempt = 0;
+  private triesAlone = 0;
   private connection: RTCPeerConnectionState = "new";
 
   constructor(private readonly api: Api) {
     this.feed = new Feed(api);
+    this.maker = new SessionMaker(api);
+    this.hearing = new Hearing(this.feed, this.numbers, {
+      onAttached: (state) => {
+        this.channel.set("open");
+        this.sourceStalled = state === "stalled";
+      },
+      onState: (state, reason) => this.serverState(state, reason),
+      onFatal: (error) => this.fail(fault(error.code, error.message)),
+    });
   }
 
-  /** Open the camera, make a session and connect, as far as possible at once. Never rejects: failures become the phase. */
-  async start(profile: Profile, overlay: Overlay): Promise<void> {
+  /** Open what is captured, make a session and connect, as far as possible at once. Never rejects: failures become the phase. */
+  async start(plan: Plan): Promise<void> {
     if (isActive(this.phase.getSnapshot())) return;
-    const impossible = environmentFault(globalThis);
-    if (impossible) return this.fail(impossible);
-    const run = (this.run = new AbortController());
-    this.attempt = 0;
-    this.feed.open();
-    this.numbers.open();
-    this.set({ name: "starting", since: performance.now(), steps: { camera: false, session: false, connection: false } });
-    try {
-      const opening = this.openCamera(run.signal);
-      // Awaited below on every way, but a refusal may come first: it must not count as unhandled.
-      opening.catch(() => undefined);
-      const creating = this.createSession(profile, overlay, run.signal);
-      creating.catch(() => undefined);
-      // With a prompt on screen nobody knows how long it takes: the server should not hold a connection for that.
-      if (!(await cameraIsGranted())) await opening;
-      await creating;
-      if (run.signal.aborted) return;
-      await this.connect(run.signal);
-      await opening;
-    } catch (error) {
-      if (!run.signal.aborted) this.fail(faultOf(error));
-    }
+    this.triesAlone = 0;
+    await this.begin(plan);
   }
 
   /**
-   * End the session for good.
+   * End the session for good, or stop watching it.
    *
    * @param leaving the page goes away: nothing that waits for an answer will be sent any more
    */
@@ -103,53 +99,96 @@ export class LiveSession {
     this.set({ name: "live", since: performance.now() });
   };
 
-  private async openCamera(signal: AbortSignal): Promise<void> {
-    const camera = await openCamera();
-    if (signal.aborted) return closeCamera(camera);
-    this.camera = camera;
-    camera.track.onended = () => this.fail(fault("camera_lost"));
-    this.media.set({ ...this.media.getSnapshot(), local: camera.stream, cameraName: camera.name });
-    this.step({ camera: true });
-    await this.peer?.setTrack(camera.track);
+  /** Another camera into the running session, without a new offer. */
+  async switchCamera(deviceId: string): Promise<void> {
+    const { run } = this;
+    const plan = this.plan.getSnapshot();
+    if (!run || plan?.choice.kind !== "camera" || !this.capture) return;
+    this.plan.set({ ...plan, choice: { kind: "camera", deviceId } });
+    this.letGo();
+    try {
+      await this.openCapture({ kind: "camera", deviceId }, run.signal);
+    } catch (error) {
+      if (!run.signal.aborted) this.fail(faultOf(error, "camera"));
+    }
   }
 
-  private async createSession(profile: Profile, overlay: Overlay, signal: AbortSignal): Promise<void> {
-    const create = async () => {
-      this.sourceId ??= await this.api.createSource(SOURCE_NAME, signal);
-      return this.api.createSession(this.sourceId, profile, overlay, signal);
-    };
-    let made: CreatedSession;
+  private async begin(plan: Plan): Promise<void> {
+    const { choice, profile, overlay } = plan;
+    this.plan.set(plan);
+    const impossible = environmentFault(globalThis, choice.kind);
+    if (impossible) return this.fail(impossible);
+    const run = (this.run = new AbortController());
+    const captures = publishes(choice);
+    this.attempt = 0;
+    this.sourceStalled = false;
+    this.feed.open();
+    this.numbers.open(captures ? "page" : "source");
+    this.name.set("");
+    this.set({ name: "starting", since: performance.now(), steps: { capture: !captures, session: false, connection: false } });
     try {
-      made = await create();
+      const opening = captures ? this.openCapture(choice, run.signal) : Promise.resolve();
+      // Awaited below on every way, but a refusal may come first: it must not count as unhandled.
+      opening.catch(() => undefined);
+      // With a prompt on screen nobody knows how long it takes or how it ends: no session is made for that.
+      if (choice.kind === "screen" || (captures && !(await cameraIsGranted()))) await opening;
+      if (run.signal.aborted) return;
+      const made = await this.maker.make(choice, profile, overlay, run.signal);
+      if (run.signal.aborted) return made.own ? this.remove(made.sessionId) : undefined;
+      this.hold(made);
+      await this.connect(run.signal);
+      await opening;
     } catch (error) {
-      // The source was kept from an earlier start; a server with a new database does not know it.
-      if (!(error instanceof ApiError && error.code === "not_found")) throw error;
-      this.sourceId = null;
-      made = await create();
+      if (run.signal.aborted) return;
+      if (error instanceof ApiError && error.code === "session_over") this.finish(error.message);
+      else this.fail(faultOf(error, choice.kind));
     }
-    if (signal.aborted) return this.remove(made.sessionId);
-    this.iceServers = made.iceServers;
-    this.sessionId.set(made.sessionId);
+  }
+
+  private async openCapture(choice: Choice, signal: AbortSignal): Promise<void> {
+    const capture = await openCapture(choice);
+    if (signal.aborted) return closeCapture(capture);
+    this.capture = capture;
+    capture.track.onended = () => {
+      if (choice.kind === "screen") this.finish(null, { title: "You stopped sharing", text: "The session ended with it. Its events are kept." });
+      else this.fail(fault("camera_lost"));
+    };
+    this.media.set({ ...this.media.getSnapshot(), local: capture.stream });
+    this.name.set(capture.name);
+    this.step({ capture: true });
+    await this.peer?.setTrack(capture.track);
+  }
+
+  private hold({ sessionId, iceServers, own, name }: Made): void {
+    this.iceServers = iceServers;
+    this.running.set({ sessionId, own });
+    if (this.name.getSnapshot() === "") this.name.set(name);
     this.step({ session: true });
   }
 
   private async connect(signal: AbortSignal): Promise<void> {
-    const id = this.sessionId.getSnapshot();
-    if (id === null) return;
+    const running = this.running.getSnapshot();
+    const plan = this.plan.getSnapshot();
+    if (!running || !plan) return;
     void this.peer?.close();
     this.numbers.restart();
     this.connection = "new";
+    this.connectedAt = null;
+    this.channel.set("waiting");
     const handlers: PeerHandlers = {
-      onMessage: (message) => this.heard(message, peer),
-      onStream: (returned) => this.media.set({ ...this.media.getSnapshot(), returned }),
+      onMessage: (message) => this.hearing.take(message, running.sessionId, peer.mid),
+      onStream: (returned) => {
+        const hasAudio = returned.getAudioTracks().length > 0;
+        this.media.set({ ...this.media.getSnapshot(), returned, hasAudio });
+      },
       onConnection: (state) => this.onConnection(state),
       onEventsClosed: () => this.lost("The event channel closed"),
-      onSent: (rtp, at) => this.numbers.meter.sent(rtp, at),
+      onSent: (rtp, at) => this.numbers.sent(rtp, at),
     };
-    const peer: Peer = new Peer(this.api, id, handlers, this.iceServers);
+    const peer: Peer = new Peer(this.api, running.sessionId, handlers, publishes(plan.choice) ? "publisher" : "viewer", this.iceServers);
     this.peer = peer;
-    this.numbers.meter.supported = peer.measures;
-    if (this.camera) await peer.setTrack(this.camera.track);
+    if (!peer.measures) this.numbers.unmeasurable();
+    if (this.capture) await peer.setTrack(this.capture.track);
     this.deadline = setTimeout(() => this.tooLate(), CONNECT_TIMEOUT_MS);
     this.pulse ??= setInterval(() => void this.beat(), PULSE_MS);
     await peer.open(this.feed.seq, signal);
@@ -157,74 +196,50 @@ export class LiveSession {
 
   private tooLate(): void {
     const connected = this.connection === "connected";
-    if (this.phase.getSnapshot().name === "starting") {
-      // A prompt that is still open is no fault of the connection.
-      if (!this.camera) this.deadline = setTimeout(() => this.tooLate(), CONNECT_TIMEOUT_MS);
-      else this.fail(fault(connected ? "no_frames" : "ice_failed"));
-    } else this.lost(connected ? "No picture came back" : "No connection");
+    const phase = this.phase.getSnapshot();
+    if (phase.name !== "starting") return this.lost(connected ? "No picture came back" : "No connection");
+    // A prompt that is still open is no fault of the connection.
+    if (!phase.steps.capture) this.deadline = setTimeout(() => this.tooLate(), CONNECT_TIMEOUT_MS);
+    else this.fail(fault(!connected ? "ice_failed" : this.sourceStalled ? "source_silent" : "no_frames"));
   }
 
   private onConnection(state: RTCPeerConnectionState): void {
     this.connection = state;
-    if (state === "connected") this.step({ connection: true });
+    if (state === "connected") {
+      this.connectedAt = performance.now();
+      this.step({ connection: true });
+    }
     if (state !== "failed") return;
     if (this.phase.getSnapshot().name === "starting") this.fail(fault("ice_failed"));
     else this.lost("The connection broke");
   }
 
-  private heard(message: VedetteEvent | Control, peer: Peer): void {
-    if ("kind" in message) {
-      if (message.kind === "metric") this.numbers.heard(message.data);
-      if (message.kind === "detection") this.numbers.detected(message.data);
-      const isNew = this.feed.add(message);
-      if (isNew && message.kind === "session") this.serverState(message.data.state, message.data.reason);
-      return;
-    }
-    switch (message.type) {
-      case "attached": {
-        const origin = peer.mid === null ? undefined : message.rtpOrigin?.[peer.mid];
-        if (origin !== undefined) this.numbers.meter.setOrigin(origin);
-        break;
-      }
-      case "dropped":
-        this.numbers.dropped(message.what, message.count);
-        break;
-      case "gap": {
-        const id = this.sessionId.getSnapshot();
-        // The feed says how many are missing when this fails too.
-        if (id !== null) this.feed.fill(id, message.from, message.to).catch(() => undefined);
-        break;
-      }
-      case "error":
-        if (message.fatal) this.fail(fault(message.error.code, message.error.message));
-        break;
-    }
-  }
-
-  private serverState(state: string, reason: string | null | undefined): void {
-    if (state === "ended") this.finish(reason ?? "The server ended the session");
-    if (state === "failed") this.fail(fault("session_failed", reason ?? "The session failed on the server."));
+  private serverState(state: ServerState, reason: string | null): void {
+    this.sourceStalled = state === "stalled";
+    if (state === "ended") this.finish(reason);
+    if (state === "failed") this.fail(fault("session_failed", reason ?? "The server does not say why."));
   }
 
   private async beat(): Promise<void> {
     const { peer } = this;
     const counters = await peer?.counters().catch(() => null);
-    if (!counters || peer !== this.peer) return;
+    if (!counters || !peer || peer !== this.peer) return;
     this.numbers.tick(counters);
+    const ping = this.numbers.ping();
+    if (ping !== null) peer.ping(ping);
     // A hidden tab paints nothing, so its video element cannot say that pictures came.
     if (counters.framesDecoded > 0) this.firstPicture();
+    const silent = this.connectedAt !== null && performance.now() - this.connectedAt > CHANNEL_MS;
+    if (silent && this.channel.getSnapshot() === "waiting") this.channel.set("missing");
     const phase = this.phase.getSnapshot();
     if (phase.name !== "live" && phase.name !== "stalled") return;
-    const verdict = this.watchdog.judge({ ...counters, now: counters.at, connection: this.connection });
-    if (verdict === "dead") return this.lost(this.connection === "connected" ? "Pictures stopped" : "The connection broke");
-    if (verdict === "ok") {
-      if (phase.name === "stalled") this.set({ name: "live", since: performance.now() });
-      return;
-    }
-    const cause = verdict === "camera" ? "camera" : "server";
-    if (phase.name !== "stalled" || phase.cause !== cause) {
-      this.set({ name: "stalled", since: phase.name === "stalled" ? phase.since : performance.now() - 2_000, cause });
-    }
+    const { connection, sourceStalled } = this;
+    const verdict = this.watchdog.judge({ ...counters, now: counters.at, connection, sourceStalled });
+    if (verdict === "dead") return this.lost(connection === "connected" ? "Pictures stopped" : "The connection broke");
+    // A screen on which nothing moves makes no new pictures: that is no stall.
+    const still = verdict === "source" && this.plan.getSnapshot()?.choice.kind === "screen";
+    const next = verdict === "ok" || still ? null : verdict === "source" ? "source" : "server";
+    this.set(afterPulse(phase, next, performance.now()));
   }
 
   /** The connection is lost, the session perhaps not: plan the next offer. */
@@ -239,14 +254,8 @@ export class LiveSession {
     const wait = backoffMs(this.attempt);
     const since = phase.name === "reconnecting" || phase.name === "stalled" ? phase.since : performance.now();
     this.set({ name: "reconnecting", since, attempt: this.attempt, retryAt: performance.now() + wait, cause });
-    this.retry = setTimeout(() => void this.reconnect(), wait);
-    addEventListener("online", this.retryNow);
-    document.addEventListener("visibilitychange", this.retryWhenVisible);
+    this.comeback.plan(wait, () => void this.reconnect(), true);
   }
-
-  private readonly retryWhenVisible = (): void => {
-    if (document.visibilityState === "visible") this.retryNow();
-  };
 
   private async reconnect(): Promise<void> {
     const phase = this.phase.getSnapshot();
@@ -266,25 +275,32 @@ export class LiveSession {
 
   /** The server will not have this session any more: because it is over, or for another reason, which is then a fault. */
   private async refused(error: ApiError, signal: AbortSignal): Promise<void> {
-    const id = this.sessionId.getSnapshot();
-    const after = error.status === 404 || id === null ? null : await this.api.sessionState(id).catch(() => null);
+    const id = this.running.getSnapshot()?.sessionId;
+    const after = error.status === 404 || id === undefined ? null : await this.api.session(id).catch(() => null);
     if (signal.aborted) return;
-    if (error.status === 404 || after?.state === "ended") {
-      this.finish(after?.reason ? `Ended by the server: ${after.reason}` : "It ended while this page was away");
-    } else this.fail(faultOf(error));
+    if (error.status === 404 || after?.state === "ended") this.finish(after?.reason ?? null);
+    else this.fail(faultOf(error));
   }
 
-  private finish(reason: string): void {
+  private finish(reason: string | null, words = endedWords(reason)): void {
+    const sessionId = this.running.getSnapshot()?.sessionId ?? null;
     this.release();
-    this.set({ name: "ended", since: performance.now(), reason });
+    this.set({ name: "ended", since: performance.now(), sessionId, ...words });
   }
 
   private fail(why: Fault): void {
     this.release();
-    this.set({ name: "failed", since: performance.now(), fault: why });
+    const plan = this.plan.getSnapshot();
+    // A screen can only be asked for by a click; everything else may be tried again without anybody.
+    const alone = why.retryAfterS !== null && plan !== null && plan.choice.kind !== "screen" && this.triesAlone < MAX_TRIES_ALONE;
+    const wait = alone && why.retryAfterS !== null ? Math.max(1_000, why.retryAfterS * 1_000) : null;
+    this.set({ name: "failed", since: performance.now(), fault: why, retryAt: wait === null ? null : performance.now() + wait });
+    if (wait === null || plan === null) return;
+    this.triesAlone += 1;
+    this.comeback.plan(wait, () => void this.begin(plan), false);
   }
 
-  /** Let go of everything: camera, connection, session. Safe at any time, also while the page goes away. */
+  /** Let go of everything: capture, connection, session. Safe at any time, also while the page goes away. */
   private release(leaving = false): void {
     this.run?.abort();
     this.run = null;
@@ -293,18 +309,23 @@ export class LiveSession {
     this.pulse = null;
     const closed = this.peer?.close();
     this.peer = null;
-    if (this.camera) this.camera.track.onended = null;
-    closeCamera(this.camera);
-    this.camera = null;
+    this.letGo();
     this.media.set(NO_MEDIA);
+    this.channel.set("waiting");
     this.feed.close();
     this.numbers.pause();
-    const id = this.sessionId.getSnapshot();
-    this.sessionId.set(null);
-    if (id === null) return;
+    const running = this.running.getSnapshot();
+    this.running.set(null);
+    if (!running?.own) return;
     // The session takes its peers with it: told first, it would answer 404 for the peer.
-    if (closed && !leaving) void closed.then(() => this.remove(id));
-    else this.remove(id);
+    if (closed && !leaving) void closed.then(() => this.remove(running.sessionId));
+    else this.remove(running.sessionId);
+  }
+
+  private letGo(): void {
+    if (this.capture) this.capture.track.onended = null;
+    closeCapture(this.capture);
+    this.capture = null;
   }
 
   private remove(id: string): void {
@@ -314,10 +335,8 @@ export class LiveSession {
 
   private clearTimers(): void {
     if (this.deadline !== null) clearTimeout(this.deadline);
-    if (this.retry !== null) clearTimeout(this.retry);
-    this.deadline = this.retry = null;
-    removeEventListener("online", this.retryNow);
-    document.removeEventListener("visibilitychange", this.retryWhenVisible);
+    this.deadline = null;
+    this.comeback.clear();
   }
 
   private step(done: Partial<Steps>): void {

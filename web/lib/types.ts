@@ -33,6 +33,8 @@ export interface ObjectData {
   lastSeen: number;
   box: Box;
   confidence: number;
+  /** Artifact id of a JPEG of the object at its best so far; absent when there is none. */
+  thumbnail?: string | null;
 }
 
 export interface MetricData {
@@ -81,12 +83,37 @@ export type VedetteEvent =
   | Envelope<"error", ErrorBody>;
 
 export type Control =
-  | { type: "attached"; sessionId: string; role: string; state: ServerState; seq: number; rtpOrigin?: Record<string, number> }
+  | { type: "attached"; sessionId: string; role: string; state: ServerState; seq: number; rtpOrigin?: Record<string, number>; clockOrigin?: number | null }
   | { type: "reply"; id?: string; ok: boolean; result?: unknown; error?: ErrorBody }
   | { type: "pong"; id?: string; at: number }
   | { type: "dropped"; what: string; count: number }
   | { type: "gap"; from: number; to: number }
   | { type: "error"; id?: string; error: ErrorBody; fatal: boolean };
+
+/** One session, as lists and look-ups tell it. */
+export interface SessionInfo {
+  sessionId: string;
+  sourceId: string;
+  source?: { kind: string; name: string } | null;
+  state: ServerState;
+  reason: string | null;
+  profile: string;
+  overlay: Overlay;
+  /** Connections to it now, its publisher's included. */
+  peers: number;
+  /** The last stored event's number, so also how many there are. */
+  seq: number;
+  /** Unix seconds. */
+  createdAt: number;
+  endedAt: number | null;
+}
+
+/** A stored picture. */
+export interface Artifact {
+  artifactId: string;
+  /** Path on the server. */
+  url: string;
+}
 
 export interface DetectorInfo {
   name: string;

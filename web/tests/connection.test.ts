@@ -16,7 +16,7 @@ describe("backoff", () => {
 describe("Watchdog", () => {
   const watch = (pulses: Partial<Pulse>[]) => {
     const dog = new Watchdog();
-    return pulses.map((pulse, i) => dog.judge({ now: i * 1_000, connection: "connected", framesDecoded: 1, framesSent: i, ...pulse })).at(-1);
+    return pulses.map((pulse, i) => dog.judge({ now: i * 1_000, connection: "connected", framesDecoded: 1, framesSent: i, sourceStalled: false, ...pulse })).at(-1);
   };
 
   it("is content while pictures come, whatever the connection says", () => {
@@ -35,7 +35,15 @@ describe("Watchdog", () => {
 
   it("blames the camera when nothing goes out", () => {
     const still = { framesSent: 7 };
-    expect(watch([still, still, still, still, still, still, still, still])).toBe("camera");
+    expect(watch([still, still, still, still, still, still, still, still])).toBe("source");
+  });
+
+  it("judges a page that only looks by what the server says of the source", () => {
+    const looking = { framesSent: null };
+    expect(watch([looking, looking, looking])).toBe("quiet");
+    const waiting = { ...looking, sourceStalled: true };
+    expect(watch([waiting, waiting, waiting, waiting, waiting, waiting, waiting, waiting])).toBe("source");
+    expect(watch([looking, looking, looking, looking, looking, looking, looking])).toBe("dead");
   });
 
   it("gives a failed connection up at once", () => {

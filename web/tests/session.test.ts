@@ -1,10 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Api, ApiError } from "@/lib/api";
+import type { Plan } from "@/lib/choice";
 import { LiveSession } from "@/lib/session";
+import type { SessionInfo } from "@/lib/types";
 import { object, session as sessionEvent } from "./fixtures";
 
 /** As much of a peer connection as the session touches. */
 class FakeChannel {
+  readyState = "open";
   onopen: (() => void) | null = null;
   onclose: (() => void) | null = null;
   onmessage: ((event: { data: string }) => void) | null = null;
@@ -33,7 +36,11 @@ class FakePeer {
     this.channels.push(channel);
     return channel;
   }
-  addTransceiver = () => ({ sender: this.sender, mid: "0" });
+  readonly transceivers: { kind: string; direction: string | undefined }[] = [];
+  addTransceiver = (kind: string, { direction }: RTCRtpTransceiverInit) => {
+    this.transceivers.push({ kind, direction });
+    return { sender: this.sender, mid: "0" };
+  };
   setLocalDescription = async () => undefined;
   setRemoteDescription = async () => undefined;
   getStats = async () => new Map([["i", { type: "inbound-rtp", kind: "video", framesDecoded: this.framesDecoded }]]);
@@ -47,9 +54,20 @@ class FakePeer {
 const newest = () => FakePeer.all.at(-1) as FakePeer;
 const track = () => ({ label: "Fake camera", stop: vi.fn(), onended: null as (() => void) | null });
 
+const CAMERA: Plan = { choice: { kind: "camera", deviceId: null }, profile: "auto", overlay: "smooth" };
+const DEMO: Plan = { ...CAMERA, choice: { kind: "demo" } };
+const SCREEN: Plan = { ...CAMERA, choice: { kind: "screen" } };
+const WATCH: Plan = { ...CAMERA, choice: { kind: "watch", sessionId: "other" } };
 const ANSWER = { sdp: "answer", peerId: "p", location: "/peers/p" };
 
-function setUp(getUserMedia: () => Promise<unknown>) {
+/** Counts what was put into it, nothing more. */
+class FakeStream {
+  private readonly tracks: unknown[] = [];
+  addTrack = (added: unknown) => void this.tracks.push(added);
+  getAudioTracks = () => this.tracks;
+}
+
+function setUp(getUserMedia: () => Promise<unknown>, getDisplayMedia = getUserMedia) {
   const api = {
     createSource: vi.fn<Api["createSource"]>(async () => "source"),
     createSession: vi.fn<Api["createSession"]>(async () => ({ sessionId: "session", iceServers: [] })),
@@ -57,12 +75,16 @@ function setUp(getUserMedia: () => Promise<unknown>) {
     trickle: vi.fn<Api["trickle"]>(async () => undefined),
     remove: vi.fn<Api["remove"]>(async () => undefined),
     events: vi.fn<Api["events"]>(),
-    sessionState: vi.fn<Api["sessionState"]>(),
+    session: vi.fn<Api["session"]>(),
+    sessions: vi.fn<Api["sessions"]>(),
+    snapshot: vi.fn<Api["snapshot"]>(),
+    artifacts: vi.fn<Api["artifacts"]>(),
     health: vi.fn<Api["health"]>(),
   };
   vi.stubGlobal("isSecureContext", true);
-  vi.stubGlobal("navigator", { mediaDevices: { getUserMedia }, permissions: { query: async () => ({ state: "prompt" }) } });
+  vi.stubGlobal("navigator", { mediaDevices: { getUserMedia, getDisplayMedia }, permissions: { query: async () => ({ state: "prompt" }) } });
   vi.stubGlobal("RTCPeerConnection", FakePeer);
+  vi.stubGlobal("MediaStream", FakeStream);
   vi.stubGlobal("RTCRtpReceiver", {});
   vi.stubGlobal("addEventListener", vi.fn());
   vi.stubGlobal("removeEventListener", vi.fn());
@@ -76,6 +98,20 @@ function withCamera() {
   return { camera, ...setUp(async () => stream) };
 }
 
+const info = (state: SessionInfo["state"], reason: string | null = null): SessionInfo => ({
+  sessionId: "other",
+  sourceId: "source",
+  source: { kind: "webcam", name: "Hall" },
+  state,
+  reason,
+  profile: "fast",
+  overlay: "smooth",
+  peers: 1,
+  seq: 0,
+  createdAt: 0,
+  endedAt: null,
+});
+
 const name = (session: LiveSession) => session.phase.getSnapshot().name;
 
 describe("LiveSession", () => {
@@ -88,8 +124,8 @@ describe("LiveSession", () => {
     vi.unstubAllGlobals();
   });
 
-  async function live(parts = withCamera()) {
-    await parts.session.start("auto", "smooth");
+  async function live<P extends { session: LiveSession } = ReturnType<typeof withCamera>>(parts: P = withCamera() as unknown as P, plan = CAMERA) {
+    await parts.session.start(plan);
     newest().become("connected");
     parts.session.firstPicture();
     expect(name(parts.session)).toBe("live");
@@ -109,7 +145,7 @@ describe("LiveSession", () => {
     const parts = withCamera();
     let answer: (value: typeof ANSWER) => void = () => undefined;
     parts.api.offer.mockImplementation(() => new Promise((resolve) => (answer = resolve)));
-    const starting = parts.session.start("auto", "smooth");
+    const starting = parts.session.start(CAMERA);
     await vi.advanceTimersByTimeAsync(1);
     newest().onicecandidate?.({ candidate: { toJSON: () => ({ candidate: "c" }) } });
     expect(parts.api.trickle).not.toHaveBeenCalled();
@@ -123,10 +159,10 @@ describe("LiveSession", () => {
 
   it("tells a refused camera apart, and leaves no session behind", async () => {
     const { api, session } = setUp(() => Promise.reject(new DOMException("", "NotAllowedError")));
-    await session.start("auto", "smooth");
+    await session.start(CAMERA);
     await vi.runOnlyPendingTimersAsync();
     expect(session.phase.getSnapshot()).toMatchObject({ name: "failed", fault: { code: "camera_denied" } });
-    expect(api.remove).toHaveBeenCalledWith("/sessions/session");
+    expect(api.createSession).not.toHaveBeenCalled();
     expect(FakePeer.all).toHaveLength(0);
   });
 
@@ -161,23 +197,23 @@ describe("LiveSession", () => {
   it("ends with the server's reason", async () => {
     const { camera, session } = await live();
     newest().channels[0]?.say({ ...sessionEvent(3, "ended"), data: { state: "ended", reason: "source removed" } });
-    expect(session.phase.getSnapshot()).toMatchObject({ name: "ended", reason: "source removed" });
+    expect(session.phase.getSnapshot()).toMatchObject({ name: "ended", title: "The source was removed", sessionId: "session" });
     expect(camera.stop).toHaveBeenCalled();
   });
 
   it("asks why, when the server refuses to go on: an ended session is no fault", async () => {
     const { api, session } = await live();
     api.offer.mockRejectedValue(new ApiError("conflict", "it has ended", 409));
-    api.sessionState.mockResolvedValue({ state: "ended", reason: "stopped by a client" });
+    api.session.mockResolvedValue(info("ended", "stopped by a client"));
     newest().become("failed");
     await vi.advanceTimersByTimeAsync(600);
-    expect(session.phase.getSnapshot()).toMatchObject({ name: "ended", reason: "Ended by the server: stopped by a client" });
+    expect(session.phase.getSnapshot()).toMatchObject({ name: "ended", title: "Somebody stopped this session" });
   });
 
   it("calls another publisher by its name", async () => {
     const { api, session } = await live();
     api.offer.mockRejectedValue(new ApiError("conflict", "another publishes", 409));
-    api.sessionState.mockResolvedValue({ state: "live", reason: null });
+    api.session.mockResolvedValue(info("live"));
     newest().become("failed");
     await vi.advanceTimersByTimeAsync(600);
     expect(session.phase.getSnapshot()).toMatchObject({ name: "failed", fault: { code: "conflict" } });
@@ -211,7 +247,7 @@ describe("LiveSession", () => {
     let made: (session: { sessionId: string; iceServers: RTCIceServer[] }) => void = () => undefined;
     const { api, session } = withCamera();
     api.createSession.mockImplementation(() => new Promise((resolve) => (made = resolve)));
-    const starting = session.start("auto", "smooth");
+    const starting = session.start(CAMERA);
     await vi.advanceTimersByTimeAsync(1);
     session.stop();
     made({ sessionId: "late", iceServers: [] });
@@ -223,7 +259,7 @@ describe("LiveSession", () => {
 
   it("gives up a first connection that never stands, with its own word", async () => {
     const { session } = withCamera();
-    await session.start("auto", "smooth");
+    await session.start(CAMERA);
     await vi.advanceTimersByTimeAsync(16_000);
     expect(session.phase.getSnapshot()).toMatchObject({ name: "failed", fault: { code: "ice_failed" } });
   });
@@ -232,9 +268,109 @@ describe("LiveSession", () => {
     const { api, session } = await live();
     session.stop();
     api.createSession.mockRejectedValueOnce(new ApiError("not_found", "no source", 404)).mockResolvedValueOnce({ sessionId: "two", iceServers: [] });
-    await session.start("auto", "smooth");
+    await session.start(CAMERA);
     expect(api.createSource).toHaveBeenCalledTimes(2);
-    expect(session.sessionId.getSnapshot()).toBe("two");
+    expect(session.running.getSnapshot()?.sessionId).toBe("two");
+    session.stop();
+  });
+
+  it("only looks and listens at the demo, which the server makes, and asks nobody for a camera", async () => {
+    const asked = vi.fn(() => Promise.reject(new Error("no camera here")));
+    const { api, session } = await live(setUp(asked), DEMO);
+    expect(asked).not.toHaveBeenCalled();
+    expect(api.createSource).toHaveBeenCalledWith("demo", "Demo", expect.anything());
+    expect(newest().transceivers).toEqual([
+      { kind: "video", direction: "recvonly" },
+      { kind: "audio", direction: "recvonly" },
+    ]);
+    expect(session.numbers.view.getSnapshot().latencyKind).toBe("source");
+    session.stop();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(api.remove).toHaveBeenCalledWith("/sessions/session");
+  });
+
+  it("asks for the server's clock where the latency is estimated", async () => {
+    const { session } = await live(setUp(() => Promise.reject(new Error())), DEMO);
+    await vi.advanceTimersByTimeAsync(2_500);
+    expect(newest().channels[0]?.sent).toContainEqual({ type: "ping", id: "p1" });
+    session.stop();
+  });
+
+  it("watches somebody's session, and leaves it running", async () => {
+    const parts = setUp(() => Promise.reject(new Error()));
+    parts.api.session.mockResolvedValue(info("live"));
+    const { api, session } = await live(parts, WATCH);
+    expect(api.createSession).not.toHaveBeenCalled();
+    expect(api.offer).toHaveBeenCalledWith("other", "offer", expect.anything());
+    expect(session.name.getSnapshot()).toBe("Hall");
+    session.stop();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(api.remove.mock.calls).toEqual([["/peers/p"]]);
+  });
+
+  it("does not join a session that is over, and says why it ended", async () => {
+    const { api, session } = setUp(() => Promise.reject(new Error()));
+    api.session.mockResolvedValue(info("ended", "stopped by a client"));
+    await session.start(WATCH);
+    expect(session.phase.getSnapshot()).toMatchObject({ name: "ended", title: "Somebody stopped this session" });
+    expect(FakePeer.all).toHaveLength(0);
+  });
+
+  it("makes nothing for a screen that was not chosen", async () => {
+    const { api, session } = setUp(() => Promise.reject(new DOMException("", "NotAllowedError")));
+    await session.start(SCREEN);
+    expect(session.phase.getSnapshot()).toMatchObject({ name: "failed", fault: { code: "screen_cancelled" } });
+    expect(api.createSource).not.toHaveBeenCalled();
+  });
+
+  it("ends with a screen that is no longer shared, which is no fault", async () => {
+    const { camera, session } = await live(withCamera(), SCREEN);
+    camera.onended?.();
+    expect(session.phase.getSnapshot()).toMatchObject({ name: "ended", title: "You stopped sharing" });
+  });
+
+  it("does not call a screen stalled on which nothing moves; a camera it does", async () => {
+    for (const [plan, phase] of [[SCREEN, "live"], [CAMERA, "stalled"]] as const) {
+      const { session } = await live(withCamera(), plan);
+      newest().framesDecoded = 1;
+      await vi.advanceTimersByTimeAsync(8_000);
+      expect(name(session)).toBe(phase);
+      session.stop();
+    }
+  });
+
+  it("tries again by itself when the server is full, as late as it was told to, and not for ever", async () => {
+    const { api, session } = setUp(() => Promise.reject(new Error()));
+    api.createSession.mockRejectedValue(new ApiError("overloaded", "64 sessions run", 503, null, 3));
+    await session.start(DEMO);
+    expect(session.phase.getSnapshot()).toMatchObject({ name: "failed", retryAt: performance.now() + 3_000 });
+    await vi.advanceTimersByTimeAsync(2_900);
+    expect(api.createSession).toHaveBeenCalledTimes(1);
+    await vi.advanceTimersByTimeAsync(200);
+    expect(api.createSession).toHaveBeenCalledTimes(2);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(api.createSession).toHaveBeenCalledTimes(6);
+    expect(session.phase.getSnapshot()).toMatchObject({ name: "failed", retryAt: null });
+  });
+
+  it("stop takes back what it would have tried by itself", async () => {
+    const { api, session } = setUp(() => Promise.reject(new Error()));
+    api.createSession.mockRejectedValue(new ApiError("overloaded", "full", 503, null, 3));
+    await session.start(DEMO);
+    session.stop();
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(api.createSession).toHaveBeenCalledTimes(1);
+  });
+
+  it("says so when pictures come but the data channel does not open", async () => {
+    const { session } = await live();
+    expect(session.channel.getSnapshot()).toBe("waiting");
+    const playing = setInterval(() => (newest().framesDecoded += 10), 500);
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(session.channel.getSnapshot()).toBe("missing");
+    newest().channels[0]?.say({ type: "attached", sessionId: "session", role: "viewer", state: "live", seq: 0 });
+    expect(session.channel.getSnapshot()).toBe("open");
+    clearInterval(playing);
     session.stop();
   });
 });

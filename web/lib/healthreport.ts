@@ -1,0 +1,34 @@
+import type { DetectorInfo } from "./types";
+
+export interface Health {
+  /** Null where the server does not say. */
+  detector: DetectorInfo | null;
+  /** The self-tests that failed, in words. */
+  problems: readonly string[];
+}
+
+/** What /health says; every part that is missing or of another type is left out. */
+export function parseHealth(body: unknown): Health {
+  const top = asRecord(body);
+  const info = asRecord(top.detector);
+  const word = (value: unknown) => (typeof value === "string" ? value : "");
+  const problems = Object.entries(asRecord(top.checks))
+    .map(([name, check]) => ({ name, check: asRecord(check) }))
+    .filter(({ check }) => check.status === "failed")
+    .map(({ name, check }) => `${name}: ${word(check.error) || "failed"}`);
+  const detector: DetectorInfo | null = word(info.name)
+    ? {
+        name: word(info.name),
+        runtime: word(info.runtime),
+        device: word(info.device),
+        precision: word(info.precision),
+        reason: word(info.reason),
+        fallback: info.fallback === true,
+      }
+    : null;
+  return { detector, problems };
+}
+
+function asRecord(value: unknown): Record<string, unknown> {
+  return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+}
