@@ -151,8 +151,8 @@ def _from_hub(
     name: str, hub: Hub, report: Report, why: str, *, fetch: bool, spec: ModelSpec | None = None
 ) -> _Candidate:
     def weights() -> Weights:
-        path, first = hub.get(name, report, fetch=fetch)
-        expected = spec.sha256 if spec is not None and spec.sha256 is not None else first
-        return verified(path, path.stem, expected, spec.labels if spec is not None else ())
+        wanted = None if spec is None else spec.sha256
+        path, first = hub.get(name, report, fetch=fetch, sha256=wanted)
+        return verified(path, path.stem, wanted or first, spec.labels if spec is not None else ())
 
     return _Candidate(weights, spec.runtime if spec else "auto", spec.input_size if spec else DEFAULT_INPUT_SIZE, why)
