@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tracks.errors import InvalidRequest, ModelUnavailable, NotFound
-from tracks.registry import DETECTORS, TRACKERS, Registry, resolve
+from tracks.registry import DETECTORS, SOURCES, TRACKERS, Registry, resolve
 
 
 def written(folder: Path, text: str) -> Path:
@@ -21,7 +21,7 @@ def written(folder: Path, text: str) -> Path:
 
 def test_every_back_end_can_be_imported() -> None:
     """No entry of the registry names something that is not there."""
-    for target in (*DETECTORS.values(), *TRACKERS.values()):
+    for target in (*DETECTORS.values(), *TRACKERS.values(), *SOURCES.values()):
         assert callable(resolve(target))
 
 
