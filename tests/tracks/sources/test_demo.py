@@ -20,8 +20,10 @@ from tracks.errors import SourceUnreachable
 from tracks.planes import planes
 from tracks.registry import SOURCES, resolve
 from tracks.sources import Source
+from tracks.sources.camera import View
 from tracks.sources.demo import LOOP_S, DemoSource, open_demo
 from tracks.sources.gallery import photographs
+from tracks.sources.panorama import Panorama
 from tracks.sources.speech import ASSETS, captions, speech
 
 
@@ -87,13 +89,13 @@ async def test_a_reader_that_comes_late_gets_the_picture_of_now(demo: DemoSource
 async def test_frames_are_rendered_on_a_thread(demo: DemoSource, monkeypatch: pytest.MonkeyPatch) -> None:
     """The event loop's thread draws nothing."""
     threads: list[int] = []
-    made = demo.video._panorama.render  # type: ignore[attr-defined]
+    made = Panorama.render
 
-    def render(*args: object) -> VideoFrame:
+    def render(panorama: Panorama, view: View) -> VideoFrame:
         threads.append(threading.get_ident())
-        return made(*args)
+        return made(panorama, view)
 
-    monkeypatch.setattr(demo.video._panorama, "render", render)  # type: ignore[attr-defined]
+    monkeypatch.setattr(Panorama, "render", render)
     await demo.video.recv()
     assert threads
     assert threading.get_ident() not in threads
