@@ -43,7 +43,7 @@ def test_colours_lie_where_the_brightness_lies() -> None:
     luma = np.interp(0.5, (y[90] - y[90].min()) / np.ptp(y[90]), np.arange(320) + 0.5)
     chroma = np.interp(0.5, (v[45] - v[45].min()) / np.ptp(v[45]), 2 * (np.arange(160) + 0.5))
     assert luma == pytest.approx(158.0, abs=0.2)
-    assert chroma == pytest.approx(luma, abs=0.2)
+    assert chroma == pytest.approx(luma, abs=0.4)
 
 
 def test_the_picture_repeats_itself_without_a_seam() -> None:
