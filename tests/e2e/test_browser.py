@@ -77,7 +77,7 @@ async def test_a_browsers_camera_comes_back_annotated(
     # A refused script is a fault; a peer that the server has closed before the page could is none.
     page.on("console", lambda message: problems.append(message.text) if "Content Security" in message.text else None)
     await page.goto(server.url)
-    start = page.get_by_role("button", name="Start", exact=False).first
+    start = page.get_by_role("button", name="Camera", exact=True)
     await start.wait_for()
     await start.click()
     async with ClientSession() as http:

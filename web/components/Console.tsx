@@ -1,6 +1,6 @@
 "use client";
 
-import { lazy, Suspense, useEffect, useState } from "react";
+import { useEffect, useState } from "react";
 import type { Plan, StartKind } from "@/lib/choice";
 import { createClient } from "@/lib/client";
 import { isActive } from "@/lib/phase";
@@ -10,10 +10,9 @@ import { OVERLAYS, PROFILES } from "./Controls";
 import { useChoice, useStore } from "./hooks";
 import { LiveView } from "./LiveView";
 import { Rail } from "./Rail";
+import { SessionsView } from "./SessionsView";
 import { SOURCE_KINDS } from "./sources";
 import { Toasts } from "./Toasts";
-
-const SessionsView = lazy(() => import("./SessionsView").then((module) => ({ default: module.SessionsView })));
 
 const ON_OFF = ["on", "off"] as const;
 
@@ -104,9 +103,8 @@ export function Console() {
         onStop={stop}
       />
       {route.view === "sessions" && (
-        <Suspense fallback={<main className={styles.wait} aria-busy />}>
-          <SessionsView client={client} selected={route.session} onDemo={() => start("demo")} />
-        </Suspense>
+        // Not loaded on demand: it weighs 4 kB, and is wanted most when the server it would come from is gone.
+        <SessionsView client={client} selected={route.session} onDemo={() => start("demo")} />
       )}
       <Toasts toasts={client.toasts} />
     </div>

@@ -1,6 +1,6 @@
 "use client";
 
-import { lazy, Suspense, useRef, useState } from "react";
+import { useRef, useState } from "react";
 import type { Plan, StartKind } from "@/lib/choice";
 import type { Client } from "@/lib/client";
 import { isActive } from "@/lib/phase";
@@ -8,6 +8,7 @@ import type { Route } from "@/lib/route";
 import type { Overlay, Profile } from "@/lib/types";
 import { Controls } from "./Controls";
 import { Events } from "./Events";
+import { HelpDialog } from "./HelpDialog";
 import { useStore } from "./hooks";
 import { useKeys } from "./keys";
 import styles from "./LiveView.module.css";
@@ -16,8 +17,6 @@ import { Segmented } from "./Segmented";
 import type { Spot } from "./Spotlight";
 import { Stage } from "./Stage";
 import { TopBar } from "./TopBar";
-
-const HelpDialog = lazy(() => import("./HelpDialog").then((module) => ({ default: module.HelpDialog })));
 
 type Tab = "events" | "numbers";
 
@@ -126,11 +125,7 @@ export function LiveView({ client, hidden, live, options, onProfile, onOverlay, 
         </main>
         <Events session={session} active={active} onSpot={setSpot} />
       </div>
-      {help && (
-        <Suspense>
-          <HelpDialog keys={options.keys} onKeys={onKeys} onClose={() => setHelp(false)} />
-        </Suspense>
-      )}
+      {help && <HelpDialog keys={options.keys} onKeys={onKeys} onClose={() => setHelp(false)} />}
     </>
   );
 }
