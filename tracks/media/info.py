@@ -1,0 +1,72 @@
+"""What a media file is found to hold. The child tells it, and is checked like any stranger."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Name = Annotated[str, Field(max_length=64)]
+Count = Annotated[int, Field(ge=0, le=2**31)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class _Told(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+
+class AudioInfo(_Told):
+    """The audio stream that a player would play."""
+
+    codec: Name
+    """FFmpeg's name of its decoder."""
+    rate: Count
+    """Hz."""
+    channels: Count
+
+
+class VideoInfo(_Told):
+    """The video stream that a player would play; a record's cover is none."""
+
+    codec: Name
+    """FFmpeg's name of its decoder."""
+    width: Count
+    height: Count
+    fps: Seconds | None
+    """On average; None where the file does not tell."""
+
+
+class MediaInfo(_Told):
+    """What is in a file."""
+
+    format: Name
+    """FFmpeg's name of the container, told by content: "wav", "mov,mp4,m4a,3gp,3g2,mj2"."""
+    duration_s: Seconds | None
+    """As the file states it, or FFmpeg's estimate, or None: a browser's recording does not tell."""
+    audio: AudioInfo | None
+    video: VideoInfo | None
+
+
+class Ending(_Told):
+    """How decoding ended."""
+
+    end_s: Seconds
+    """Media time where the audio ends."""
+    damaged: Count
+    """Packets that could not be decoded and are left out."""
+    cut_off: bool
+    """The file ends before the end that it states."""
+
+
+class Readiness(_Told):
+    """The child's first message."""
+
+    missing: tuple[Literal["memory", "privileges", "files", "descriptors"], ...] = Field(strict=False)
+
+
+class Fault(_Told):
+    """Why the child refused its file."""
+
+    code: Literal["unsupported_media", "payload_too_large"]
+    message: Annotated[str, Field(max_length=2000)]
+    details: dict[str, Any] | None = None
