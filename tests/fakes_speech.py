@@ -1,0 +1,185 @@
+"""Small stand-ins for hearing: a voice detector that tells loud from quiet, and a recogniser that hears beeps."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av import AudioFrame
+
+from tracks.asr import NO_HINTS, AsrInfo, Cancelled, Hints, never
+from tracks.errors import Overloaded
+from tracks.events import Model
+from tracks.types import SAMPLE_RATE, Samples, Transcript, Utterance, Word
+from tracks.vad import WINDOW_SAMPLES
+
+LOUD = 0.05
+MERGE_S = 0.05
+"""Beeps closer than this are one."""
+
+
+class LoudVad:
+    """Takes everything loud for speech."""
+
+    name = "loud"
+
+    def __init__(self) -> None:
+        self.streams = 0
+
+    def stream(self) -> LoudVad:
+        self.streams += 1
+        return self
+
+    def probability(self, samples: Samples) -> float:
+        assert samples.shape == (WINDOW_SAMPLES,)
+        return 1.0 if np.abs(samples).max() > LOUD else 0.0
+
+
+class BeepAsr:
+    """Hears a word in every beep, by its length in tenths of a second: "b3". Waits before each call until its gate is
+    open."""
+
+    max_batch = 4
+
+    def __init__(self, streams: int = 8) -> None:
+        self.info = AsrInfo("beeps", "numpy", "cpu", "fp32", (), "for tests")
+        self.gate = threading.Event()
+        self.gate.set()
+        self.entered = threading.Event()
+        self.calls: list[str] = []
+        self.heard: list[Utterance] = []
+        self.threads: set[int] = set()
+        self.open_streams = 0
+        self.failure: Exception | None = None
+        self.streams = streams
+        self.deaf = False
+
+    def transcribe(self, utterance: Utterance, hints: Hints = NO_HINTS, *, cancelled: Cancelled = never) -> Transcript:
+        self.enter("transcribe")
+        self.heard.append(utterance)
+        return self.words(utterance)
+
+    def transcribe_batch(
+        self, utterances: Sequence[Utterance], hints: Hints = NO_HINTS, *, cancelled: Cancelled = never
+    ) -> list[Transcript]:
+        return [self.transcribe(each, hints, cancelled=cancelled) for each in utterances]
+
+    def stream(self, start_s: float, hints: Hints = NO_HINTS) -> BeepStream:
+        if self.open_streams >= self.streams:
+            raise Overloaded("all streams are taken")
+        self.open_streams += 1
+        return BeepStream(self, start_s)
+
+    def words(self, utterance: Utterance, *, final: bool = True) -> Transcript:
+        heard = Transcript("", (), None, False) if self.deaf else beeps(utterance.samples, utterance.start_s)
+        return replace(heard, final=final)
+
+    def enter(self, call: str) -> None:
+        self.entered.set()
+        self.gate.wait(10)
+        self.calls.append(call)
+        self.threads.add(threading.get_ident())
+        if self.failure is not None:
+            raise self.failure
+
+    def close(self) -> None:
+        self.gate.set()
+
+
+class BeepStream:
+    """One utterance, beep by beep."""
+
+    def __init__(self, asr: BeepAsr, start_s: float) -> None:
+        self._asr = asr
+        self._start_s = start_s
+        self._samples = np.zeros(0, np.float32)
+        self._open = True
+
+    def push(self, samples: Samples) -> Transcript:
+        self._asr.enter("push")
+        assert len(samples)
+        self._samples = np.concatenate([self._samples, samples])
+        end_s = self._start_s + len(self._samples) / SAMPLE_RATE
+        return self._asr.words(Utterance(self._samples, self._start_s, end_s), final=False)
+
+    def finish(self, utterance: Utterance, *, cancelled: Cancelled = never) -> Transcript:
+        self.abandon()
+        self._asr.enter("finish")
+        self._asr.heard.append(utterance)
+        return self._asr.words(utterance)
+
+    def abandon(self) -> None:
+        self._asr.open_streams -= self._open
+        self._open = False
+
+
+def beeps(samples: Samples, start_s: float) -> Transcript:
+    """A word for every stretch that is loud."""
+    loud = np.flatnonzero(np.abs(samples) > LOUD)
+    parts = np.split(loud, np.flatnonzero(np.diff(loud) > MERGE_S * SAMPLE_RATE) + 1) if len(loud) else []
+    words = tuple(
+        Word(
+            f"b{round((part[-1] - part[0]) / SAMPLE_RATE * 10)}",
+            start_s + part[0] / SAMPLE_RATE,
+            start_s + part[-1] / SAMPLE_RATE,
+            1.0,
+        )
+        for part in parts
+    )
+    return Transcript(" ".join(word.text for word in words), words, "en", False)
+
+
+def sound(*lengths_s: float, rate: int = SAMPLE_RATE) -> Samples:
+    """Silence, a beep, silence, a beep ... of these lengths."""
+    parts = []
+    for number, length_s in enumerate(lengths_s):
+        at = np.arange(round(length_s * rate)) / rate
+        parts.append((0.3 * np.sin(2 * np.pi * 440 * at)) * (number % 2))
+    return np.concatenate(parts).astype(np.float32)
+
+
+def frames(
+    samples: Samples, *, rate: int = SAMPLE_RATE, layout: str = "mono", first_s: float = 0.0, length_s: float = 0.02
+) -> list[AudioFrame]:
+    """`samples` as frames of s16, the same on every channel, as long as they fill one."""
+    size = round(rate * length_s)
+    channels = 2 if layout == "stereo" else 1
+    made = []
+    for at in range(0, len(samples) - size + 1, size):
+        pcm = np.repeat((samples[at : at + size] * 32767).astype(np.int16), channels)
+        frame = AudioFrame.from_ndarray(pcm[None, :], format="s16", layout=layout)
+        frame.sample_rate, frame.time_base = rate, Fraction(1, rate)
+        frame.pts = round(first_s * rate) + at
+        made.append(frame)
+    return made
+
+
+def decode(path: Path) -> list[AudioFrame]:
+    """The frames of a file's sound, as they are decoded."""
+    with av.open(str(path)) as container:
+        return list(container.decode(audio=0))
+
+
+class Heard:
+    """Collects events as a session would emit them."""
+
+    def __init__(self, then: Callable[[], None] = lambda: None) -> None:
+        self.events: list[tuple[str, Model, float, bool]] = []
+        self._then = then
+
+    def __call__(self, kind: str, data: Model, media_s: float, *, stored: bool) -> None:
+        self.events.append((kind, data, media_s, stored))
+        self._then()
+
+    def phases(self) -> list[tuple[str, float]]:
+        """(phase, media time) of the `speech` events."""
+        return [(data.phase, round(at, 3)) for kind, data, at, _ in self.events if kind == "speech"]  # type: ignore[attr-defined]
+
+    def texts(self, *, final: bool) -> list[str]:
+        """Of the partial or the final transcripts."""
+        return [data.text for kind, data, _, _ in self.events if kind == "transcript" and data.final is final]  # type: ignore[attr-defined]
