@@ -19,8 +19,15 @@ export function openCapture(choice: Choice): Promise<Capture> {
 
 /** @param deviceId the camera that was picked; null, or one that is gone, takes the browser's choice */
 async function openCamera(deviceId: string | null): Promise<Capture> {
-  const video = deviceId ? { ...CAMERA, deviceId: { ideal: deviceId } } : CAMERA;
-  return capture(await navigator.mediaDevices.getUserMedia({ audio: false, video }), "Camera");
+  const ask = (video: MediaTrackConstraints) => navigator.mediaDevices.getUserMedia({ audio: false, video });
+  if (deviceId === null) return capture(await ask(CAMERA), "Camera");
+  try {
+    // Chromium 156 passes over an `ideal` id where another camera fits the size better.
+    return capture(await ask({ ...CAMERA, deviceId: { exact: deviceId } }), "Camera");
+  } catch (error) {
+    if (!(error instanceof Error && error.name === "OverconstrainedError")) throw error;
+    return capture(await ask(CAMERA), "Camera");
+  }
 }
 
 async function openScreen(): Promise<Capture> {

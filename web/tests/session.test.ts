@@ -373,4 +373,28 @@ describe("LiveSession", () => {
     clearInterval(playing);
     session.stop();
   });
+
+  it("takes the camera that was picked, and another one when that is gone", async () => {
+    const camera = track();
+    const stream = { getVideoTracks: () => [camera], getTracks: () => [camera] };
+    const asked = vi.fn(async ({ video }: { video: MediaTrackConstraints }) => {
+      if (video.deviceId) throw Object.assign(new Error("gone"), { name: "OverconstrainedError" });
+      return stream;
+    });
+    const { session } = setUp(asked as unknown as () => Promise<unknown>);
+    await session.start({ ...CAMERA, choice: { kind: "camera", deviceId: "usb" } });
+    expect(asked.mock.calls.map(([{ video }]) => video.deviceId)).toEqual([{ exact: "usb" }, undefined]);
+    expect(name(session)).toBe("starting");
+    session.stop();
+  });
+
+  it("puts another camera into the running session, without a new offer", async () => {
+    const { api, camera, session } = await live();
+    await session.switchCamera("usb");
+    expect(camera.stop).toHaveBeenCalledTimes(1);
+    expect(api.offer).toHaveBeenCalledTimes(1);
+    expect(newest().sender.replaceTrack).toHaveBeenCalledTimes(2);
+    expect(name(session)).toBe("live");
+    session.stop();
+  });
 });
