@@ -32,12 +32,21 @@ TRACKERS: Mapping[str, str] = {"bytetrack": "tracks.track.bytetrack:ByteTrack"}
 SOURCES: Mapping[str, str] = {"demo": "tracks.sources.demo:open_demo"}
 """Sources that the server opens itself, by kind; each is awaited and gives an open `Source`."""
 
+RECOGNISERS: Mapping[str, str] = {
+    "faster-whisper": "tracks.asr.faster_whisper:load",
+    "pocketsphinx": "tracks.asr.pocketsphinx:load",
+    "openai": "tracks.asr.openai:load",
+}
+"""Recognisers of speech by engine; each is called with (ModelSpec, tracks.asr.options.Options) and gives an `Asr`.
+Blocking."""
+
 Task = Literal["detect", "asr", "vad"]
 Overlay = Literal["smooth", "exact"]
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "task": ("detect", "asr", "vad"),
     "overlay": ("smooth", "exact"),
     "runtime": ("auto", "cuda", "mps", "openvino", "onnxruntime", "torch"),
+    "engine": ("", "faster-whisper", "pocketsphinx", "openai"),
 }
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -49,9 +58,10 @@ class ModelSpec:
     name: str
     task: Task
     file: Path | None = None
-    """Absolute path of a file, or of the folder of an OpenVINO model."""
+    """Absolute path of a file, or of the folder of an OpenVINO or CTranslate2 model."""
     hub: str | None = None
-    """Name of an ultralytics asset, such as `yolo26n.pt`."""
+    """Name of an ultralytics asset, such as `yolo26n.pt`; of a repository of Hugging Face's hub for faster-whisper; of
+    a model of the endpoint for openai."""
     fetch: bool = False
     """Whether the hub may be asked for it when it is chosen."""
     sha256: str | None = None
@@ -62,7 +72,17 @@ class ModelSpec:
     labels: tuple[str, ...] = ()
     url: str | None = None
     bundled: bool = False
-    """True for the weights that ship in the package: what runs when nothing else can."""
+    """True for the weights that ship in the package, or in a package that it needs: what runs when nothing else can."""
+    engine: str = ""
+    """Of recognisers: a name in `RECOGNISERS`."""
+    language: str = ""
+    """Of recognisers: the ISO 639-1 code of what is spoken; empty: the engine finds out."""
+    compute: str = "auto"
+    """Of faster-whisper: int8, float16, ..., as CTranslate2 names them; `auto`: what suits the device."""
+    prompt: str = ""
+    """Of recognisers: text that sets style and spelling."""
+    hotwords: str = ""
+    """Of faster-whisper: words to expect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +157,14 @@ class Registry:
                 return _model(name, values, BUNDLED)
         raise ModelUnavailable("the package has no bundled detector")
 
+    @property
+    def bundled_recogniser(self) -> ModelSpec:
+        """The recogniser that is always there, always from the bundled file."""
+        for name, values in _table(_read(BUNDLED), "models", BUNDLED).items():
+            if values.get("bundled") and values.get("task") == "asr":
+                return _model(name, values, BUNDLED)
+        raise ModelUnavailable("the package has no bundled recogniser")
+
 
 def resolve(target: str) -> Any:
     """Import what "module:attr" names. May import something big: not on the event loop.
@@ -183,8 +211,15 @@ def _model(name: str, values: Mapping[str, Any], path: Path) -> ModelSpec:
     if isinstance(values.get("labels"), list):
         values["labels"] = tuple(values["labels"])
     spec = _entry(ModelSpec, name, values, path)
-    if (spec.file is None) == (spec.hub is None):
+    if (spec.task == "asr") != (spec.engine != ""):
+        raise InvalidRequest(f"{where}: task asr and only it needs an engine, have: {', '.join(RECOGNISERS)}")
+    if spec.engine == "pocketsphinx":
+        if spec.file is not None or spec.hub is not None:
+            raise InvalidRequest(f"{where}: pocketsphinx has its model in its package: neither file nor hub")
+    elif (spec.file is None) == (spec.hub is None):
         raise InvalidRequest(f"{where} needs either file or hub")
+    elif spec.engine == "openai" and spec.hub is None:
+        raise InvalidRequest(f"{where}: openai needs hub, the name of a model of the endpoint")
     if spec.sha256 is not None and not _SHA256.fullmatch(spec.sha256):
         raise InvalidRequest(f"{where}: sha256 {spec.sha256!r} is not 64 hexadecimal digits in lower case")
     return spec
@@ -228,4 +263,9 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     "overlay": (str,),
     "max_rate_hz": (float, int),
     "force_cpu": (bool,),
+    "engine": (str,),
+    "language": (str,),
+    "compute": (str,),
+    "prompt": (str,),
+    "hotwords": (str,),
 }

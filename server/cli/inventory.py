@@ -60,9 +60,9 @@ class Automatic:
 
 
 def inventory(registry: Registry, hub: Hub) -> list[Entry]:
-    """The registry's models in its order, then what else was fetched, by name. Blocking for a moment."""
+    """The registry's detectors in its order, then what else was fetched, by name. Blocking for a moment."""
     known = hub.known()
-    entries = [_entry(spec, hub, known) for spec in registry.models.values()]
+    entries = [_entry(spec, hub, known) for spec in registry.models.values() if spec.task == "detect"]
     registered = {entry.hub for entry in entries}
     others = sorted({path.name for path in hub.folder.glob("*.pt") if NAME.fullmatch(path.name)} - registered)
     return [*entries, *(_from_hub(name, "detect", name, None, "unknown", hub, known) for name in others)]

@@ -64,11 +64,17 @@ class AsrStream(Protocol):
     def push(self, samples: Samples) -> Transcript:
         """Take the samples since the last push, any number of them, and return what has been said so far. Blocking.
 
-        Words that are firm in one transcript are the same in all later ones and in the final one.
+        With Whisper and remote engines, words that two pushes in a row agreed on are in all later transcripts, the
+        final one included. Pocketsphinx follows what is said word by word, changes its mind as it goes, and gives
+        every partial word the probability 1; only what is final is firm.
         """
 
-    def finish(self, *, cancelled: Cancelled = never) -> Transcript:
-        """The final transcript; the stream is over. Blocking, may take as long as `Asr.transcribe`."""
+    def finish(self, utterance: Utterance, *, cancelled: Cancelled = never) -> Transcript:
+        """The final transcript of the utterance as it turned out to be; the stream is over.
+
+        It may be longer than what was pushed, or shorter where it was cut. Blocking, may take as long as
+        `Asr.transcribe`, and raises what that raises.
+        """
 
     def abandon(self) -> None:
         """End the stream without a transcript; does nothing after `finish`."""

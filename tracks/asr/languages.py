@@ -1,0 +1,36 @@
+"""Names of the languages that Whisper knows, in English and in lower case, as OpenAI's protocol has them.
+
+Source: `LANGUAGES` in `whisper/tokenizer.py` of https://github.com/openai/whisper.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+_NAMED = (
+    "en english zh chinese de german es spanish ru russian ko korean fr french ja japanese pt portuguese tr turkish "
+    "pl polish ca catalan nl dutch ar arabic sv swedish it italian id indonesian hi hindi fi finnish vi vietnamese "
+    "he hebrew uk ukrainian el greek ms malay cs czech ro romanian da danish hu hungarian ta tamil no norwegian "
+    "th thai ur urdu hr croatian bg bulgarian lt lithuanian la latin mi maori ml malayalam cy welsh sk slovak "
+    "te telugu fa persian lv latvian bn bengali sr serbian az azerbaijani sl slovenian kn kannada et estonian "
+    "mk macedonian br breton eu basque is icelandic hy armenian ne nepali mn mongolian bs bosnian kk kazakh "
+    "sq albanian sw swahili gl galician mr marathi pa punjabi si sinhala km khmer sn shona yo yoruba so somali "
+    "af afrikaans oc occitan ka georgian be belarusian tg tajik sd sindhi gu gujarati am amharic yi yiddish lo lao "
+    "uz uzbek fo faroese ps pashto tk turkmen nn nynorsk mt maltese sa sanskrit lb luxembourgish my myanmar "
+    "bo tibetan tl tagalog mg malagasy as assamese tt tatar haw hawaiian ln lingala ha hausa ba bashkir jw javanese "
+    "su sundanese yue cantonese ht haitian-creole"
+)
+
+LANGUAGES: Mapping[str, str] = {code: name.replace("-", " ") for code, name in re.findall(r"(\S+) (\S+)", _NAMED)}
+"""Name by ISO 639 code."""
+
+_CODES: Mapping[str, str] = {name: code for code, name in LANGUAGES.items()}
+
+
+def code_of(language: str | None) -> str | None:
+    """The code of a language that somebody gave as a name or as a code; None when it is neither."""
+    if language is None:
+        return None
+    said = language.strip().lower()
+    return said if said in LANGUAGES else _CODES.get(said)
