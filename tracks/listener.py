@@ -259,6 +259,9 @@ class Listener:
             self._stats.drops["utterance"] += waiting.joined
             self._fail(error)
             return
+        except asyncio.CancelledError:
+            self._stats.drops["utterance"] += waiting.joined
+            raise
         if not self._backlog:
             self._failing = None
         self._stats.observe("transcript", time.monotonic() - waiting.ended_s)

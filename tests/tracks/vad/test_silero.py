@@ -31,7 +31,8 @@ def speech(shared: Path) -> list[Samples]:
 
 def test_probabilities_are_those_of_sileros_own_wrapper(vad: SileroVad, speech: list[Samples]) -> None:
     """Window by window the very numbers that the original gives."""
-    torch = pytest.importorskip("torch", reason="silero's own wrapper needs torch")
+    import torch
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from silero_vad.utils_vad import OnnxWrapper
