@@ -37,13 +37,13 @@ def add_routes(
     artifacts: Artifacts,
     ice_servers: Sequence[IceServer],
 ) -> None:
-    """Create, list, look up and end sessions; who creates one is told of the STUN and TURN servers to connect by."""
+    """Create, list, look up and end sessions; who is to connect to one is told by which STUN and TURN servers."""
+    servers = [server.model_dump(exclude_none=True) for server in ice_servers]
 
     async def create(request: web.Request) -> web.Response:
         body = await read_json(request, NewSession)
         session = await live.create(body.source_id, body.pipelines, body.profile, body.overlay, body.classes)
         location = f"/sessions/{session.row.id}"
-        servers = [server.model_dump(exclude_none=True) for server in ice_servers]
         created = {**(await wires([session.row]))[0], "iceServers": servers}
         return web.json_response(created, status=201, headers={"Location": location})
 
@@ -54,7 +54,7 @@ def add_routes(
 
     async def show(request: web.Request) -> web.Response:
         row = await rows.get(request.match_info["session_id"])
-        return web.json_response((await wires([row]))[0])
+        return web.json_response({**(await wires([row]))[0], "iceServers": servers})
 
     async def stats(request: web.Request) -> web.Response:
         session = await live.get(request.match_info["session_id"])

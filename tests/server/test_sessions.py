@@ -8,7 +8,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from server.app import serve
-from server.settings import Settings
+from server.settings import IceServer, Settings
 from tests.fakes import BrightDetector
 from tests.server.clients import Api, Browser, has_state, problem, until_async
 from tests.waiting import until
@@ -204,3 +204,16 @@ async def test_numbers_come_once_a_second(api: Api, browsers: list[Browser]) -> 
     text = await (await api.http.get("/metrics")).text()
     assert session_id in text
     assert "vedette_stage_seconds" in text
+
+
+async def test_who_connects_is_told_of_the_ice_servers(tmp_path: Path) -> None:
+    """Whoever makes a session, and whoever looks one up to watch it, with the credentials that TURN needs."""
+    turn = IceServer(urls=("turn:turn.example.org",), username="u", credential="c")
+    settings = Settings(data_dir=tmp_path, ice_servers=(turn,))
+    serving = serve(settings, load=lambda choice, **options: BrightDetector())
+    async with serving as server, TestClient(TestServer(server.app)) as http:
+        source = await (await http.post("/sources", json={"kind": "webcam"})).json()
+        made = await (await http.post("/sessions", json={"sourceId": source["sourceId"]})).json()
+        found = await (await http.get(f"/sessions/{made['sessionId']}")).json()
+    expected = [{"urls": ["turn:turn.example.org"], "username": "u", "credential": "c"}]
+    assert made["iceServers"] == found["iceServers"] == expected
