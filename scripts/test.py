@@ -18,7 +18,7 @@ from .console import StepFailed, Steps
 from .options import DEVELOPER_EXTRAS, ROOT, environment_from_arguments
 from .page import QUIET, Page
 
-PAGE_SCRIPTS = ("lint", "typecheck", "test")
+PAGE_SCRIPTS = ("lint", "typecheck", "test", "size")
 """Scripts of web/package.json that are run where they exist."""
 
 SUMS_UP = re.compile(r"\b(passed|failed|errors?|issues|formatted|skipped)\b", re.IGNORECASE)

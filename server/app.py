@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 from aiohttp import web
 from aiortc import RTCIceServer
 from av import VideoFrame
@@ -81,6 +82,8 @@ async def serve(settings: Settings, *, load: Load | None = None) -> AsyncIterato
     """
     async with AsyncExitStack() as stack:
         data = stack.enter_context(DataDir(settings.data_dir))
+        # A picture is scaled in less time than OpenCV takes to wake its threads, which then get in everybody's way.
+        cv2.setNumThreads(1)
         await asyncio.to_thread(confine_ultralytics, settings.data_dir / "cache")
         registry = await asyncio.to_thread(Registry.load, settings.models)
         engines = Engines(
