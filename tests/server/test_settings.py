@@ -32,7 +32,7 @@ def test_values_are_read_by_type() -> None:
             "VEDETTE_PORT": "0",
             "VEDETTE_ALLOWED_HOSTS": "camera.lan, 10.0.0.7,",
             "VEDETTE_ICE_HOST": "10.0.0.7,fd00::1",
-            "VEDETTE_ICE_SERVERS": '[{"urls": "stun:a:3478"}, {"urls": ["turn:b"], "username": "u", "credential": "p"}]',
+            "VEDETTE_ICE_SERVERS": '[{"urls": "stun:a"}, {"urls": ["turn:b"], "username": "u", "credential": "p"}]',
             "VEDETTE_LOG_LEVEL": "DEBUG",
             "VEDETTE_DATA_DIR": "/srv/vedette",
             "FORCE_CPU": "1",
@@ -42,7 +42,7 @@ def test_values_are_read_by_type() -> None:
     assert settings.port == 0
     assert settings.allowed_hosts == ("camera.lan", "10.0.0.7")
     assert settings.ice_host == ("10.0.0.7", "fd00::1")
-    assert [server.urls for server in settings.ice_servers] == [("stun:a:3478",), ("turn:b",)]
+    assert [server.urls for server in settings.ice_servers] == [("stun:a",), ("turn:b",)]
     assert settings.log_level == "debug"
     assert settings.force_cpu
     assert "secret" not in repr(settings)
