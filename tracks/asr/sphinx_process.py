@@ -22,7 +22,7 @@ class SphinxProcess:
 
     def __init__(self, timeout_s: float = TIMEOUT_S) -> None:
         """Start it and wait for its first words. Raises ModelUnavailable when there are none."""
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
         paths = os.pathsep.join(each for each in sys.path if each)
         # In a session of its own, since Ctrl-C on the server is not meant for it: it ends when its pipe is closed.
         self._child = subprocess.Popen(
@@ -69,7 +69,7 @@ class SphinxProcess:
 
     def _reply(self) -> list[Spoken]:
         assert self._child.stdout is not None
-        overdue = threading.Timer(self._timeout_s, self._child.kill)
+        overdue = threading.Timer(self.timeout_s, self._child.kill)
         overdue.start()
         try:
             return read_reply(self._child.stdout)

@@ -16,8 +16,10 @@ WIDTH, HEADS, LAYERS, FFN = 16, 2, 1, 32
 MELS, FRAMES, LENGTH = 80, 1500, 448
 WORDS = [f"Ġ{word}" for word in ("one", "two", "three", "four", "five", "six", "seven", "eight")]
 """What the model says, as byte-level tokens."""
-MULTILINGUAL_TOKENS = 51865
-"""CTranslate2 takes a model with as many tokens for a multilingual one."""
+UNUSED = "<|unused|>"
+"""Stands for the empty token that multilingual vocabularies have: CTranslate2 knows them by it."""
+SPOKEN = [code for code in LANGUAGES if code != "yue"]
+"""What models before large-v3 know."""
 
 
 def make_whisper(folder: Path, *, multilingual: bool = False, seed: int = 0) -> Path:
@@ -66,10 +68,10 @@ def make_whisper(folder: Path, *, multilingual: bool = False, seed: int = 0) -> 
         attention(layer.attention, WIDTH, 2 * WIDTH, WIDTH)
         feed_forward(layer.ffn)
     spec.decoder.projection.weight = spec.decoder.embeddings.weight
-    spec.register_vocabulary(tokens)
+    spec.register_vocabulary(["" if token == UNUSED else token for token in tokens])
     spec.config.suppress_ids = []
     spec.config.suppress_ids_begin = []
-    spec.config.lang_ids = [tokens.index(f"<|{code}|>") for code in LANGUAGES]
+    spec.config.lang_ids = [tokens.index(f"<|{code}|>") for code in SPOKEN]
     spec.config.alignment_heads = list(itertools.product(range(LAYERS), range(HEADS)))
     spec.validate()
     spec.optimize(quantization=None)
@@ -95,13 +97,10 @@ def _write_tokenizer(path: Path, multilingual: bool) -> list[str]:
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    special = ["<|endoftext|>", "<|startoftranscript|>", *(f"<|{code}|>" for code in LANGUAGES)]
+    special = [*([UNUSED] if multilingual else []), "<|endoftext|>", "<|startoftranscript|>"]
+    special += [f"<|{code}|>" for code in SPOKEN]
     special += [f"<|{name}|>" for name in ("translate", "transcribe", "startoflm", "startofprev", "nospeech")]
-    stamps = [f"<|{index * 0.02:.2f}|>" for index in range(FRAMES + 1)]
-    if multilingual:
-        missing = MULTILINGUAL_TOKENS - len(vocabulary) - len(special) - 1 - len(stamps)
-        special += [f"<|unused{index}|>" for index in range(missing)]
-    special += ["<|notimestamps|>", *stamps]
+    special += ["<|notimestamps|>", *(f"<|{index * 0.02:.2f}|>" for index in range(FRAMES + 1))]
     tokenizer.add_special_tokens([AddedToken(token, special=True) for token in special])
     tokenizer.save(str(path))
     return [tokenizer.id_to_token(index) for index in range(tokenizer.get_vocab_size())]
