@@ -92,7 +92,7 @@ class BeepAsr:
 
 
 class BeepStream:
-    """One utterance, beep by beep."""
+    """One utterance, beep by beep; what it has said it does not take back, even where the utterance was cut before."""
 
     def __init__(self, asr: BeepAsr, start_s: float) -> None:
         self._asr = asr
@@ -111,7 +111,8 @@ class BeepStream:
         self.abandon()
         self._asr.enter("finish")
         self._asr.heard.append(utterance)
-        return self._asr.words(utterance)
+        said = self._samples if len(self._samples) > len(utterance.samples) else utterance.samples
+        return self._asr.words(replace(utterance, samples=said))
 
     def abandon(self) -> None:
         self._asr.open_streams -= self._open
@@ -168,13 +169,14 @@ def decode(path: Path) -> list[AudioFrame]:
 class Heard:
     """Collects events as a session would emit them."""
 
-    def __init__(self, then: Callable[[], None] = lambda: None) -> None:
+    def __init__(self) -> None:
         self.events: list[tuple[str, Model, float, bool]] = []
-        self._then = then
+        self.then: Callable[[], None] = lambda: None
+        """Called after each event."""
 
     def __call__(self, kind: str, data: Model, media_s: float, *, stored: bool) -> None:
         self.events.append((kind, data, media_s, stored))
-        self._then()
+        self.then()
 
     def phases(self) -> list[tuple[str, float]]:
         """(phase, media time) of the `speech` events."""

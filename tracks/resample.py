@@ -73,6 +73,7 @@ class Resampler:
         if not frame.samples or not frame.sample_rate:
             return []
         pts_s = float(frame.pts * frame.time_base)
+        length_s = frame.samples / frame.sample_rate
         stray_s = pts_s - self._origin_s - self._taken_s
         out: list[Window | Gap] = []
         if not self._continues or stray_s >= GAP_S or stray_s <= -GAP_S:
@@ -85,8 +86,8 @@ class Resampler:
             self._hold(np.zeros(round(stray_s * SAMPLE_RATE), np.float32))
             out += self._windows()
             self._begin(frame, pts_s, 0)
-        elif -stray_s >= frame.samples / frame.sample_rate or (pts_s <= self._newest_s and stray_s >= -STRAY_S):
-            return []  # it is old, or the newest one again
+        elif pts_s <= self._newest_s and -stray_s > length_s - 1e-6:
+            return []  # all of it has been heard
         elif stray_s < -STRAY_S:
             self._drain()
             self._begin(frame, pts_s, round(-stray_s * SAMPLE_RATE))
@@ -97,7 +98,7 @@ class Resampler:
             self._origin_s += stray_s * FOLLOW
         self._newest_s = pts_s
         self._offset_s = media_s - pts_s
-        self._taken_s += frame.samples / frame.sample_rate
+        self._taken_s += length_s
         self._resample(frame)
         return out + self._windows()
 

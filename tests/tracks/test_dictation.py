@@ -38,6 +38,14 @@ def test_what_lies_behind_a_cut_is_not_in_the_final() -> None:
     assert until(whole, 0.1) == Transcript("", (), "en", True)
 
 
+def test_a_final_ends_where_the_utterance_was_cut() -> None:
+    """Though the recogniser has heard, and said, more than that."""
+    asr, dictation = BeepAsr(), Dictation(NO_HINTS, lambda: False)
+    said = sound(0.1, 0.3, 0.1, 0.3, 0.1, 0.3)
+    assert dictation.partial(utterance(said))(asr).text == "b3 b3 b3"
+    assert dictation.final(utterance(said[:13600]))(asr).text == "b3 b3"
+
+
 def test_a_stream_that_fails_is_begun_anew() -> None:
     """The next partial hears everything from the start, and nothing stays open."""
     asr, dictation = BeepAsr(), Dictation(NO_HINTS, lambda: False)

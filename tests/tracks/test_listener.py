@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -158,6 +160,38 @@ async def test_partials_go_first_when_the_recogniser_is_slow(room: Callable[...,
     assert it.stats.drops["utterance"] == 0
 
 
+async def test_no_final_waits_for_a_partial_that_was_begun_in_silence(
+    room: Callable[..., Room], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A recogniser that would not be done before the utterance may be over is not asked in a pause."""
+    late_s = 0.0
+    monkeypatch.setattr("tracks.listener.time", SimpleNamespace(monotonic=lambda: time.monotonic() + late_s))
+    it = room()
+    await it.ready()
+    await it.speak(sound(0, 0.5))
+    it.asr.gate.clear()
+    it.say(sound(0, 0.1))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    late_s = 0.35
+    it.asr.gate.set()
+    await it.settle()
+    assert it.asr.calls == ["push"]
+    await it.speak(sound(0, 0.3, 0.6))
+    assert it.asr.calls == ["push", "finish"]
+
+
+async def test_a_partial_is_asked_for_when_there_is_something_new(room: Callable[..., Room]) -> None:
+    """In a pause the utterance does not grow beyond its post-roll, and nobody is asked for the same again."""
+    it = room(partial_every_s=0.05)
+    await it.ready()
+    await it.speak(sound(0, 0.5, 0.6))
+    pushes = it.asr.calls.count("push")
+    assert pushes <= (0.5 + 0.1) / 0.05
+    assert it.errors == []
+    assert it.stats.drops.total() == 0
+
+
 async def test_waiting_utterances_are_joined(room: Callable[..., Room]) -> None:
     """Behind a slow recogniser, utterances become one request, with their words where they were; none is lost."""
     it = room(partial_every_s=60)
@@ -199,11 +233,23 @@ async def test_what_is_too_much_is_dropped_and_told(room: Callable[..., Room]) -
     it.say(sound(0.0, *[0.5, 0.6] * 6))
     assert [error.code for error in it.errors] == ["overloaded"]
     assert "0.8 s of speech" in it.errors[0].message
+
+    def say_more() -> None:
+        """As soon as the first transcript is there, and two utterances wait."""
+        if it.heard.texts(final=True):
+            it.heard.then = lambda: None
+            it.say(sound(0.0, *[0.5, 0.6] * 6))
+
+    it.heard.then = say_more
     it.asr.gate.set()
     texts = await it.finals(3)
-    assert texts[0] == "b3"
-    assert it.stats.drops["utterance"] == 7 - len(texts)
+    assert texts == ["b3", "b5", "b5"]
+    assert it.stats.drops["utterance"] == 1 + 6 + 6 - len(texts)
+    assert len(it.errors) == 1
     assert it.stats.queues["utterances"]() == 0
+    it.asr.gate.clear()
+    it.say(sound(0.0, *[0.5, 0.6] * 6))
+    assert len(it.errors) == 2
 
 
 async def test_a_gap_ends_an_utterance(room: Callable[..., Room]) -> None:
@@ -328,12 +374,26 @@ async def test_closing_does_not_wait_for_ever(room: Callable[..., Room]) -> None
     await it.speak(sound(0, 0.7))
     assert it.asr.open_streams == 1
     it.asr.gate.clear()
-    it.say(sound(0, 0.2, 1.0, 0.5, 1.0))
+    it.asr.entered.clear()
+    it.say(sound(0, 0.5))
+    await until(it.asr.entered.is_set)
+    it.say(sound(1.0, 0.5, 1.0))
     async with asyncio.timeout(2):
         await it.listener.close()
     assert it.stats.drops["utterance"] == 2
     it.asr.gate.set()
     await until(lambda: it.asr.open_streams == 0)
+
+
+async def test_an_utterance_that_is_cut_off_at_the_end_is_counted(room: Callable[..., Room]) -> None:
+    """The one that the recogniser was at when nobody waited any longer."""
+    it = room(partial_every_s=60, last_words_s=0.01)
+    await it.ready()
+    it.asr.gate.clear()
+    it.say(sound(0, 0.5, 1.0))
+    await until(it.asr.entered.is_set)
+    await it.listener.close()
+    assert it.stats.drops["utterance"] == 1
 
 
 async def test_real_speech_is_told_where_it_is(room: Callable[..., Room], shared: Path) -> None:

@@ -137,8 +137,8 @@ def test_what_goes_on_can_be_read() -> None:
 def test_flushing_ends_what_goes_on() -> None:
     """The end of the stream ends the utterance, and nothing from before it is in the next one."""
     segmenter = Segmenter(QUICK)
-    for number in range(10):
-        segmenter.push(np.full(WINDOW_SAMPLES, 1, np.float32), 0.9, number * WINDOW_S)
+    for number, probability in enumerate([0.9] * 10 + [0.0] * 5):
+        segmenter.push(np.full(WINDOW_SAMPLES, 1, np.float32), probability, number * WINDOW_S)
     assert [type(change) for change in segmenter.flush()] == [Ended, Stopped]
     assert segmenter.flush() == []
     changes: list[Change] = []

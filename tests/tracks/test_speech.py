@@ -190,6 +190,7 @@ async def test_the_end_of_the_source_ends_the_track_and_the_utterance(desk: Call
     it.microphone.end()
     with pytest.raises(MediaStreamError):
         await it.receive(1)
+    assert [phase for phase, _ in it.heard.phases()] == ["started", "stopped"]
     await until(lambda: it.heard.texts(final=True) == ["b5"])
 
 
