@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import ModelUnavailable
-from .confine import environment
+from .confine import environment, silence_openvino
 from .options import Options
 from .weights import Weights, WeightsRefused
 
@@ -108,8 +108,7 @@ def _intact(folder: Path) -> bool:
 
 def main(path: str, target: str) -> int:
     """Export one checkpoint beside itself; the entry of the child process."""
-    # OpenVINO's converter reports its use to Intel, by default and without asking; without this package it cannot.
-    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+    silence_openvino()
     from ultralytics.models import YOLO
     from ultralytics.utils import SAFE_LOAD
 

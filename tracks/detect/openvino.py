@@ -11,12 +11,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import openvino as ov
-from openvino.preprocess import PrePostProcessor
 
 from ..errors import InvalidRequest
 from ..types import Detections, Image
 from . import Detector, DetectorInfo
+from .confine import openvino
 from .export import exported
 from .metadata import Metadata, from_yaml
 from .options import Options
@@ -34,7 +33,8 @@ MAX_COMPILED = 8
 def load(weights: Weights, options: Options) -> Detector:
     """The detector for an OpenVINO folder as it is, or for a .pt through an export made once. Blocking."""
     path = exported(weights, "openvino", options) if weights.format == "pt" else weights.path
-    return OpenVinoDetector(weights, ov.Core().read_model(path), from_yaml(path.with_name("metadata.yaml")), options)
+    model = openvino().Core().read_model(path)
+    return OpenVinoDetector(weights, model, from_yaml(path.with_name("metadata.yaml")), options)
 
 
 class OpenVinoDetector:
@@ -110,7 +110,7 @@ class OpenVinoDetector:
             model = self._model.clone()
             if not self._static:
                 model.reshape([batch, height, width, 3])
-            request = ov.Core().compile_model(model, "CPU", self._config).create_infer_request()
+            request = openvino().Core().compile_model(model, "CPU", self._config).create_infer_request()
             if len(self._requests) >= MAX_COMPILED:
                 self._requests.popitem(last=False)
         self._requests[key] = request
@@ -119,7 +119,8 @@ class OpenVinoDetector:
 
 def _with_uint8_input(model: Any) -> Any:
     """The model with uint8 (batch, height, width, 3) in the place of float (batch, 3, height, width) from 0 to 1."""
-    steps = PrePostProcessor(model)
+    ov = openvino()
+    steps = ov.preprocess.PrePostProcessor(model)
     steps.input().tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
     steps.input().model().set_layout(ov.Layout("NCHW"))
     steps.input().preprocess().convert_element_type(ov.Type.f32).scale(255.0)
