@@ -40,8 +40,8 @@ class ListenerOptions:
     """Of sound; a recogniser that takes longer is asked as often as it answers."""
     mute_s: float = 1.5
     """An utterance ends when no sound at all has come for so long."""
-    last_words_s: float = 3.0
-    """So long `close` waits for what was said last."""
+    last_words_s: float = 5.0
+    """So long `close` waits for what was said last: pocketsphinx takes about that for 10 s of speech."""
 
 
 class Listener:
