@@ -41,8 +41,8 @@ def load(spec: ModelSpec, options: Options) -> FasterWhisperAsr:
     if spec.file is None:
         raise ModelUnavailable(f"{spec.name} has no folder")
     folder = complete(spec.file, spec.sha256)
-    compute = spec.compute if spec.compute != "auto" else compute_for(options.device)
     try:
+        compute = spec.compute if spec.compute != "auto" else compute_for(options.device)
         model = WhisperModel(
             str(folder),
             device=options.device,

@@ -18,7 +18,7 @@ from ..detect.weights import WeightsRefused
 from ..errors import ModelUnavailable, NotFound, VedetteError
 from ..registry import RECOGNISERS, ModelSpec, Registry, resolve
 from ..types import SAMPLE_RATE, Utterance
-from . import Asr
+from . import Asr, Hints
 from .hub import NAME, URL, WhisperHub
 from .options import Endpoint, Options, Report
 
@@ -93,7 +93,7 @@ def _warm(asr: Asr) -> Asr:
         return asr
     noise = np.random.default_rng(0).normal(0, WARM_UP_LEVEL, SAMPLE_RATE).astype(np.float32)
     try:
-        asr.transcribe(Utterance(noise, 0.0, 1.0))
+        asr.transcribe(Utterance(noise, 0.0, 1.0), Hints(temperature=0.0))
     except Exception as error:  # missing libraries of a GPU are found now, and raise RuntimeError
         asr.close()
         if isinstance(error, VedetteError):
