@@ -28,12 +28,6 @@ _SHOWN_CHARS = 80
 _SHOWN_FIELDS = 10
 
 
-class PayloadTooLarge(VedetteError):
-    """The body is larger than this route takes."""
-
-    code = "payload_too_large"
-
-
 @dataclass(frozen=True, slots=True)
 class Failure:
     """How a request failed, for the answer and for the log."""

@@ -13,10 +13,10 @@ from aiohttp import hdrs, web
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
-from tracks.errors import InvalidRequest, UnsupportedMedia
+from tracks.errors import InvalidRequest, PayloadTooLarge, UnsupportedMedia
 from tracks.events.envelope import new_id
 
-from .envelope import Failure, PayloadTooLarge, failure_of, invalid
+from .envelope import Failure, failure_of, invalid
 from .logs import log_context, redact
 from .origin import SECURITY_HEADERS, AccessPolicy, is_preflight
 

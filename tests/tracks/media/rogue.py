@@ -44,6 +44,12 @@ def main(request: str, how: str) -> None:
         os.kill(os.getpid(), int(how.split()[1]))
     elif how == "leave":
         sys.exit(3)
+    elif how == "dribble":
+        second = 0
+        while True:
+            send(audio(float(second)))
+            signal.sigtimedwait([], 0.2)
+            second += 1
     elif how == "endless":
         second = 0
         while True:

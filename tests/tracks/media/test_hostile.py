@@ -188,6 +188,13 @@ async def test_a_codec_that_is_not_listed_is_refused_by_name(tmp_path: Path) -> 
         await at_once(read_audio(path))
 
 
+async def test_a_container_that_is_not_listed_is_refused(tmp_path: Path) -> None:
+    """Whatever is in it, the formats that nobody needs are not read."""
+    path = encoded(tmp_path / "clip.wav", "nut", "flac", tone(1.0, 16_000), 16_000)
+    with pytest.raises(UnsupportedMedia, match="its format is not taken"):
+        await at_once(read_audio(path))
+
+
 async def test_the_words_of_a_file_are_not_repeated_at_length(tmp_path: Path) -> None:
     """What FFmpeg says of a file is passed on as one short printable line."""
     path = encoded(tmp_path / "clip.m4a", "ipod", "aac", tone(1.0, 48_000), 48_000)

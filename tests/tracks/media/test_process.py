@@ -50,6 +50,7 @@ QUICK = Limits(cpu_s=1, open_s=1.0, wait_s=1.0)
     [
         ("mute", "cannot be opened within 1 s"),
         ("stuck", "takes longer than 1 s"),
+        ("dribble", "takes longer than 1 s"),
         ("spin", "more than 1 s of processor time|takes longer"),
         (f"signal {int(signal.SIGSEGV)}", r"crashed on it \(SIGSEGV\)"),
         (f"signal {int(signal.SIGABRT)}", r"crashed on it \(SIGABRT\)"),

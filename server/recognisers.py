@@ -1,0 +1,77 @@
+"""The recognisers that run: one worker each, started when first asked for, shared by sessions and requests."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tracks.asr import Asr
+from tracks.asr.options import Endpoint
+from tracks.dictation import AsrWorker, asr_worker
+from tracks.registry import Registry
+
+logger = logging.getLogger(__name__)
+
+NICENESS = 3
+"""Of the recogniser's threads: media comes first, as it does before the detector."""
+
+Load = Callable[..., Asr]
+"""`tracks.asr.load.load_recogniser`, or what stands in for it."""
+
+
+class Recognisers:
+    """Workers by the names of the registry, and the server's own. `close` ends their threads."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        choice: str,
+        data_dir: Path,
+        force_cpu: bool,
+        threads: int = 0,
+        endpoint: Endpoint | None = None,
+        load: Load | None = None,
+    ) -> None:
+        """`choice` is the server's own: `auto`, a name, a hub name or a path."""
+        self._registry = registry
+        self._choice = choice
+        self._options = {"data_dir": data_dir, "force_cpu": force_cpu, "threads": threads, "endpoint": endpoint}
+        self._load = load or _load_recogniser
+        self._workers: dict[str, AsrWorker] = {}
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Of the registry, in alphabetical order."""
+        return sorted(each.name for each in self._registry.models.values() if each.task == "asr")
+
+    def worker(self, name: str | None = None) -> AsrWorker:
+        """The recogniser of that name, or the server's own, which alone may be replaced when it cannot be had.
+
+        It is loaded when it is first used. Raises NotFound for a name that is not in the registry.
+        """
+        chosen = name or self._choice
+        if name is not None:
+            self._registry.model(name, "asr")
+        worker = self._workers.get(chosen)
+        if worker is None:
+            fallback = chosen == self._choice
+            worker = self._workers[chosen] = asr_worker(lambda: self._build(chosen, fallback), niceness=NICENESS)
+        return worker
+
+    async def close(self) -> None:
+        """End every worker."""
+        for worker in self._workers.values():
+            await worker.close()
+
+    def _build(self, choice: str, fallback: bool) -> Asr:
+        return self._load(choice, registry=self._registry, fallback=fallback, report=logger.info, **self._options)
+
+
+def _load_recogniser(choice: str, **options: Any) -> Asr:
+    """`load_recogniser`, imported on the worker's thread: its libraries take seconds."""
+    from tracks.asr.load import load_recogniser
+
+    return load_recogniser(choice, **options)
