@@ -19,6 +19,7 @@ from tests.tracks.asr.conftest import noise, read, utterance
 from tracks.asr import DecodingCancelled, Hints
 from tracks.asr.options import Options
 from tracks.asr.pocketsphinx import MAX_STREAMS, PocketsphinxAsr, load, to_words
+from tracks.asr.self_test import clip
 from tracks.asr.sphinx_pipe import Op, Spoken
 from tracks.asr.sphinx_process import SphinxProcess
 from tracks.errors import InvalidRequest, ModelUnavailable, Overloaded
@@ -202,3 +203,8 @@ def test_words_are_made_to_look_like_text() -> None:
         ("read", 10.3, 10.4, 0.5),
         ("I", 10.45, 11.0, 0.0),
     ]
+
+
+def test_the_self_tests_clip_is_heard(sphinx: PocketsphinxAsr) -> None:
+    """What /health tries a recogniser on has words in it."""
+    assert "men" in sphinx.transcribe(clip()).text.split()
