@@ -58,7 +58,12 @@ class WhisperHub:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             snapshot_download(
-                name, local_dir=folder, allow_patterns=list(FILES), token=False, endpoint=self._url, tqdm_class=None
+                name,
+                local_dir=folder,
+                cache_dir=folder / ".cache",  # it notes the revision there, in the user's home otherwise
+                allow_patterns=list(FILES),
+                token=False,
+                endpoint=self._url,
             )
         except RepositoryNotFoundError as error:
             raise ModelUnavailable(f"{self._url} has no {name}") from error

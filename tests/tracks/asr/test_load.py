@@ -12,6 +12,7 @@ from threading import Thread
 
 import ctranslate2
 import pytest
+from huggingface_hub.constants import HF_HUB_CACHE
 
 from tests.tracks.asr.whisper import make_whisper
 from tracks.asr import Asr
@@ -166,6 +167,7 @@ def test_a_hub_name_is_fetched_once_and_only_what_is_a_model(load: Load, hub: Hu
     assert (folder / "model.bin").read_bytes() == hub.files["model.bin"]
     assert not (folder / "README.md").exists()
     assert set(hub.tokens) == {None}
+    assert not list(Path(HF_HUB_CACHE).glob("models--someone--*"))  # of the user's home
     asked = len(hub.asked)
     info = load("auto", hub_url=hub.url).info
     assert (info.name, info.reason, info.fallback) == ("tiny.en", "the newest model fetched earlier", False)
