@@ -18,14 +18,19 @@ from av import VideoFrame
 
 from signaling.peer import PeerOptions
 from tracks import edges
+from tracks.asr import AsrInfo
+from tracks.asr.options import Endpoint
 from tracks.bus import EventBus
 from tracks.detect import DetectorInfo
 from tracks.detect.confine import confine_ultralytics
 from tracks.errors import ModelUnavailable, VedetteError
 from tracks.frames import letterbox
 from tracks.lookout import DetectorWorker
+from tracks.media.limits import Limits
 from tracks.registry import TRACKERS, Registry, resolve
 from tracks.types import Image
+from tracks.vad import Vad
+from tracks.vad.silero import SileroVad
 
 from .artifact_files import FileBlobs
 from .artifact_metrics import ArtifactNumbers
@@ -36,18 +41,24 @@ from .datadir import DataDir
 from .engines import Engines, Load
 from .event_log import EventLog
 from .health import Health, add_health, database_check, detector_check, disk_check
+from .hearing import Hearing
 from .looplag import LoopLag
 from .memory import settle
 from .metrics import Metrics, ProcessNumbers, SessionSample, add_metrics
 from .middleware import add_middlewares
 from .models import SessionRow
 from .numbers import SessionNumbers
+from .openai_audio import add_openai_audio
 from .origin import AccessPolicy
+from .recognisers import Load as LoadAsr
+from .recognisers import Recognisers
 from .routes import artifacts as artifact_routes
-from .routes import events, peers, sessions, sources
+from .routes import audio, events, peers, sessions, sources, transcript
 from .sessions import LiveSessions
 from .settings import Settings
 from .store import Sessions, Sources
+from .transcription import Transcriber
+from .uploads import Uploads
 from .version import get_version
 
 logger = logging.getLogger(__name__)
@@ -69,16 +80,20 @@ class Server:
     """Where the data is."""
     detector: Callable[[], DetectorInfo | None]
     """The default detector, None while it is loading."""
+    recogniser: Callable[[], AsrInfo | None]
+    """The server's own recogniser, None while it is loading and when there is none to be had."""
     ready: asyncio.Task[None]
     """Done when the detector is loaded and the self-tests have run; raises what failed."""
 
 
 @asynccontextmanager
-async def serve(settings: Settings, *, load: Load | None = None) -> AsyncIterator[Server]:
+async def serve(
+    settings: Settings, *, load: Load | None = None, load_asr: LoadAsr | None = None, vad: Vad | None = None
+) -> AsyncIterator[Server]:
     """Everything but the listening socket, made and, at the end, closed in reverse order.
 
-    `load` makes detectors in place of the real loader. Raises Conflict when the data directory is in use,
-    DatabaseUnavailable, or InvalidRequest for a broken model registry.
+    `load`, `load_asr` and `vad` stand in for what makes detectors and recognisers, and tells voices. Raises Conflict
+    when the data directory is in use, DatabaseUnavailable, or InvalidRequest for a broken model registry.
     """
     async with AsyncExitStack() as stack:
         data = stack.enter_context(DataDir(settings.data_dir))
@@ -96,6 +111,17 @@ async def serve(settings: Settings, *, load: Load | None = None) -> AsyncIterato
             load=load,
         )
         stack.push_async_callback(engines.close)
+        recognisers = Recognisers(
+            registry,
+            choice=settings.asr,
+            data_dir=settings.data_dir,
+            force_cpu=settings.force_cpu,
+            threads=settings.asr_threads,
+            endpoint=_endpoint(settings),
+            load=load_asr,
+        )
+        stack.push_async_callback(recognisers.close)
+        hearing = Hearing(recognisers, vad or await asyncio.to_thread(SileroVad))
         database = await open_database(settings.database_url, settings.data_dir)
         stack.push_async_callback(database.close)
         # Threads of its own: a disk that is stuck must not hold up encoders.
@@ -122,6 +148,7 @@ async def serve(settings: Settings, *, load: Load | None = None) -> AsyncIterato
             artifacts,
             bus,
             engines,
+            hearing,
             metrics,
             lambda: SessionNumbers(process, lag),
             PeerOptions(
@@ -143,6 +170,7 @@ async def serve(settings: Settings, *, load: Load | None = None) -> AsyncIterato
                 detector_check(lambda: info[0], lambda picture: _detect_once(worker, picture)),
                 database_check(lambda: _round_trip(database)),
                 disk_check(settings.data_dir),
+                hearing.check,
             ]
         )
         stack.push_async_callback(health.close)
@@ -152,6 +180,9 @@ async def serve(settings: Settings, *, load: Load | None = None) -> AsyncIterato
                 # The tracker's imports take seconds, too: not at the first click.
                 await asyncio.to_thread(resolve, TRACKERS["bytetrack"])
                 info.append((await worker.start()).info)
+                # Without a recogniser everything else works; /health tells.
+                with suppress(VedetteError):
+                    await hearing.start()
             finally:
                 await health.report()
                 settle()
@@ -169,10 +200,25 @@ async def serve(settings: Settings, *, load: Load | None = None) -> AsyncIterato
         peers.add_routes(app, live)
         events.add_routes(app, rows, event_log)
         artifact_routes.add_routes(app, rows, live, artifacts)
+        transcript.add_routes(app, rows, event_log)
+        uploads = Uploads(settings.data_dir / "uploads", Limits().max_bytes)
+        await uploads.start()
+        transcriber = Transcriber(recognisers, hearing.vad, uploads, Limits())
+        audio.add_routes(app, transcriber)
+        add_openai_audio(app, transcriber)
         add_health(app, health, get_version(), lambda: info[0] if info else None)
         add_metrics(app, metrics)
         has_console = await asyncio.to_thread(add_console, app, settings.web_dir or WEB_DIR)
-        yield Server(app, live, has_console, database.where, lambda: info[0] if info else None, ready)
+        yield Server(
+            app, live, has_console, database.where, lambda: info[0] if info else None, lambda: hearing.info, ready
+        )
+
+
+def _endpoint(settings: Settings) -> Endpoint | None:
+    """Where recognisers elsewhere are."""
+    if settings.openai_base_url is None:
+        return None
+    return Endpoint(settings.openai_base_url, settings.openai_api_key or "")
 
 
 def _media_hosts(settings: Settings) -> Sequence[str] | None:

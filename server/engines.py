@@ -25,8 +25,8 @@ NICENESS = 3
 """Of the detector's threads: encoder and event loop come first, but not so far first that the threads of one inference,
 which wait for each other, lose a core whenever anybody else wants it.
 
-Measured on two cores beside encoder and client, `exact`: 21 returned pictures a second at a median of 148 ms with 10, 24
-at 131 ms with 0; but in `smooth` the event loop's lag (p99) is 45 ms with 0, and 6 to 10 ms with 3 and 5.
+Measured on two cores beside encoder and client, `exact`: 21 returned pictures a second at a median of 148 ms with 10,
+24 at 131 ms with 0; but in `smooth` the event loop's lag (p99) is 45 ms with 0, and 6 to 10 ms with 3 and 5.
 """
 
 Load = Callable[..., Detector]

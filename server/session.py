@@ -6,26 +6,26 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from aiortc import MediaStreamTrack, RTCRtpReceiver
-from aiortc.mediastreams import VIDEO_CLOCK_RATE
 from av import VideoFrame
 from pydantic import ValidationError
 
 from signaling.peer import Peer
-from tracks import edges
 from tracks.bus import Emit, EventBus, Subscription
-from tracks.clock import PublisherClock, SessionClock, SourceClock, TrackClock, unwrap
+from tracks.clock import SessionClock, SourceClock
 from tracks.errors import Conflict, DatabaseUnavailable, InvalidRequest, VedetteError
 from tracks.events import ErrorData, Event, MetricData, Model, SessionData, SessionState
 from tracks.events.envelope import new_id
+from tracks.listener import Listener
 from tracks.lookout import DetectorWorker
-from tracks.pipeline import KeepCrop, VisionReporter
+from tracks.pipeline import EmitData, KeepCrop, VisionReporter
 from tracks.relay import Relay
 from tracks.sources import Source
+from tracks.speech import SpeechTrack
 from tracks.stats import Stats
 from tracks.track import Tracker
 from tracks.vision import Observation, VisionOptions, VisionTrack
@@ -33,6 +33,7 @@ from tracks.vision import Observation, VisionOptions, VisionTrack
 from . import store
 from .artifacts import Artifact, Caption, SnapshotOptions
 from .envelope import invalid
+from .publisher import Publisher
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,8 @@ STALL_S = 5.0
 TICK_S = 1.0
 STORE_METRIC_TICKS = 60
 LAST_EVENTS_S = 1.0
+
+MakeListener = Callable[[EmitData, Callable[[VedetteError], None], Stats], Listener]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,8 @@ class SessionParts:
     """The session's numbers since the last call."""
     give_back_memory: Callable[[], None]
     """Called in a thread when a peer has gone."""
+    listener: MakeListener | None = None
+    """Makes what listens to the session's sound; None when nobody does."""
     source: Source | None = None
     """What the server itself plays; None when a client publishes. Closed with the session."""
     needs_viewers: bool = False
@@ -87,8 +92,7 @@ class LiveSession:
         self.peers: dict[str, Peer] = {}
         self._parts = parts
         self._clock = SessionClock()
-        self._publisher: Peer | None = None
-        self._receiver: RTCRtpReceiver | None = None
+        self._publisher: Publisher | None = None
         self._was_watched = False
         self._orphaned_s = time.monotonic()
         self._last_frames = 0
@@ -108,17 +112,36 @@ class LiveSession:
             on_source_ended=self._source_ended,
         )
         self._relay = Relay(self._vision, stats)
-        self._sound = None if parts.source is None or parts.source.audio is None else Relay(parts.source.audio, stats)
+        self._listener = None if parts.listener is None else parts.listener(self._emit, self._failed, stats)
+        self._speech = None
+        if self._listener is not None:
+            self._speech = SpeechTrack(self._listener, stats, on_source_ended=lambda: None)
+        sound = self._speech or (None if parts.source is None else parts.source.audio)
+        self._sound = None if sound is None else Relay(sound, stats)
 
     def start(self) -> None:
         """Begin: tell of the state and keep an eye on it."""
         self._relay.start()
         self._emit("session", SessionData(state=self.state), 0.0, stored=True)
-        if self._parts.source is not None and self._parts.source.video is not None:
-            self._vision.attach(self._parts.source.video, SourceClock(self._clock))
+        if self._parts.source is not None:
+            self._play(self._parts.source)
+        if self._listener is not None:
+            self._listener.start()
         if self._sound is not None:
             self._sound.start()
         self._watcher = asyncio.create_task(self._watch(), name="session-watch")
+
+    def _play(self, source: Source) -> None:
+        """Watch and listen to what the server has itself; both tracks count from one moment."""
+        clock = SourceClock(self._clock)
+        if source.video is not None and self._sees:
+            self._vision.attach(source.video, clock)
+        if source.audio is not None and self._speech is not None:
+            self._speech.attach(source.audio, clock)
+
+    @property
+    def _sees(self) -> bool:
+        return "vision" in self.row.pipelines
 
     # What peers ask of their session: signaling.peer.PeerHost.
 
@@ -148,45 +171,41 @@ class LiveSession:
         """The numbers of the last second, as in `metric` events; empty during the first."""
         return {} if self._numbers is None else self._numbers.wire()
 
-    def annotated(self) -> MediaStreamTrack:
-        """A new track with the annotated picture."""
-        return self._relay.subscribe()
+    def annotated(self) -> MediaStreamTrack | None:
+        """A new track with the annotated picture, None in a session without `vision`."""
+        return self._relay.subscribe() if self._sees else None
 
     def sound(self) -> MediaStreamTrack | None:
         """A new track with the source's sound, None when it has none."""
         return None if self._sound is None else self._sound.subscribe()
 
     @property
-    def takes_video(self) -> bool:
-        """True when clients bring the picture."""
-        return self._parts.source is None
+    def takes(self) -> Collection[str]:
+        """What clients may bring: what the session's pipelines are for, unless the server plays something itself."""
+        if self._parts.source is not None:
+            return ()
+        return [kind for kind, wanted in (("video", self._sees), ("audio", self._speech is not None)) if wanted]
 
-    def published(self, peer: Peer, track: MediaStreamTrack, receiver: RTCRtpReceiver) -> None:
-        """A peer sends video: it takes over from the one before."""
+    def published(self, peer: Peer, receivers: Sequence[RTCRtpReceiver]) -> None:
+        """A peer sends video, audio or both: it takes over from the one before."""
         if self._publisher is not None:
-            self._publisher.close_soon("another publisher took over")
-        self._publisher = peer
-        self._receiver = receiver
-        clock = TrackClock(PublisherClock(self._clock))
-
-        def report(sender_s: float, rtp_timestamp: int) -> None:
-            origin = edges.source_rtp_time(receiver, 0)
-            if origin is not None:
-                clock.sender_report(sender_s, unwrap(rtp_timestamp, origin, VIDEO_CLOCK_RATE, clock.latest_s))
-
-        edges.on_sender_report(receiver, report)
-        self._vision.attach(track, clock)
+            self._publisher.peer.close_soon("another publisher took over")
+        self._publisher = Publisher(peer, self._clock)
+        for receiver in receivers:
+            track = self._vision if receiver.track.kind == "video" else self._speech
+            if track is not None:
+                track.attach(receiver.track, self._publisher.clock_of(receiver))
 
     def left(self, peer: Peer) -> None:
         """A peer is gone; without its publisher a session is stalled, and ends after a while."""
         self.peers.pop(peer.id, None)
         self._was_watched = self._was_watched or peer.connected
         self._spawn(asyncio.to_thread(self._parts.give_back_memory))
-        if not self.peers or peer is self._publisher:
+        publisher = self._publisher is not None and peer is self._publisher.peer
+        if not self.peers or publisher:
             self._orphaned_s = time.monotonic()
-        if peer is self._publisher:
+        if publisher:
             self._publisher = None
-            self._receiver = None
             if self.state in ("connecting", "live"):
                 self._change("stalled", f"publisher left: {peer.reason}")
 
@@ -229,6 +248,9 @@ class LiveSession:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._watcher
         await self._vision.close()
+        if self._speech is not None and self._listener is not None:
+            await self._speech.close()
+            await self._listener.close()
         self._reporter.end(self._clock.now())
         self._change("ended", reason)
         # So that the last events reach the peers before their channels close; a database that is away has its chance.
@@ -273,12 +295,14 @@ class LiveSession:
 
     def _look_at_frames(self) -> None:
         now = time.monotonic()
-        if self.stats.frames_in != self._last_frames:
-            self._last_frames, self._last_frame_s = self.stats.frames_in, now
+        frames = self.stats.frames_in or self.stats.audio_in
+        if frames != self._last_frames:
+            self._last_frames, self._last_frame_s = frames, now
             if (self._publisher or self._parts.source) is not None and self.state in ("connecting", "stalled"):
                 self._change("live", None)
         elif self.state == "live" and now - self._last_frame_s > STALL_S:
-            self._change("stalled", f"no picture for {STALL_S:g} s")
+            what = "picture" if self.stats.frames_in else "sound"
+            self._change("stalled", f"no {what} for {STALL_S:g} s")
 
     def _change(self, state: SessionState, reason: str | None) -> None:
         if state == self.state:
@@ -305,7 +329,7 @@ class LiveSession:
         self._emit("error", data, self._clock.now(), stored=True)
 
     def _source_rtp_time(self, source_ticks: int) -> int | None:
-        return None if self._receiver is None else edges.source_rtp_time(self._receiver, source_ticks)
+        return None if self._publisher is None else self._publisher.source_rtp_time(source_ticks)
 
     def _emit(self, kind: str, data: Model, media_s: float, *, stored: bool) -> None:
         event = Event(

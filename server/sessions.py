@@ -21,6 +21,7 @@ from . import store
 from .artifact_thumbnails import ThumbnailedEvents
 from .artifacts import Artifacts
 from .engines import Engines
+from .hearing import Hearing
 from .memory import Memory
 from .metrics import Metrics
 from .numbers import SessionNumbers
@@ -28,7 +29,7 @@ from .session import LiveSession, SessionParts
 
 logger = logging.getLogger(__name__)
 
-PIPELINES = ("vision",)
+PIPELINES = ("vision", "audio")
 MAX_SESSIONS = 64
 MAX_PENDING_PEERS = 32
 NEEDS_VIEWERS = frozenset({"demo"})
@@ -46,6 +47,7 @@ class LiveSessions:
         artifacts: Artifacts,
         bus: EventBus,
         engines: Engines,
+        hearing: Hearing,
         metrics: Metrics,
         numbers: Callable[[], SessionNumbers],
         peer_options: PeerOptions,
@@ -59,6 +61,7 @@ class LiveSessions:
         self._artifacts = artifacts
         self._bus = bus
         self._engines = engines
+        self._hearing = hearing
         self._metrics = metrics
         self._numbers = numbers
         self._peer_options = peer_options
@@ -126,6 +129,7 @@ class LiveSessions:
             on_ended=self._ended,
             numbers=self._numbers(),
             give_back_memory=self._memory.give_back,
+            listener=self._hearing.listener if "audio" in pipelines else None,
             source=opened,
             needs_viewers=source.kind in NEEDS_VIEWERS,
             linger_s=self._linger_s,

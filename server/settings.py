@@ -15,9 +15,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import ErrorDetails
 
 PREFIX = "VEDETTE_"
-UNPREFIXED = {"force_cpu": "FORCE_CPU", "database_url": "DATABASE_URL"}
+UNPREFIXED = {
+    "force_cpu": "FORCE_CPU",
+    "database_url": "DATABASE_URL",
+    "openai_base_url": "OPENAI_BASE_URL",
+    "openai_api_key": "OPENAI_API_KEY",
+}
 """Fields whose variable has the name that other tools use for it."""
-SECRET = ("database_url", "ice_servers")
+SECRET = ("database_url", "ice_servers", "openai_api_key")
 """Fields that may hold credentials: their values are not repeated in messages."""
 DATABASE_SCHEMES = ("postgres", "postgresql")
 ICE_SCHEMES = ("stun", "stuns", "turn", "turns")
@@ -117,6 +122,13 @@ class Settings(BaseModel):
     """A registry name, a hub name or a path; `auto` chooses."""
     profile: Literal["fast", "accurate", "cpu-only", "auto"] = "auto"
     """The profile of sessions that name none."""
+    asr: str = Field(default="auto", min_length=1)
+    """The recogniser: a registry name, a hub name, a path, or `auto`."""
+    asr_threads: int = Field(default=0, ge=0, le=1024)
+    """CPU threads of recognition; 0 leaves it to the engine."""
+    openai_base_url: str | None = None
+    """A server that speaks OpenAI's protocol, with its version: http://127.0.0.1:8001/v1."""
+    openai_api_key: str | None = Field(default=None, repr=False)
     force_cpu: bool = False
     detector_threads: int = Field(default=0, ge=0, le=1024)
     """0 chooses, leaving room for the encoder."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -49,17 +49,17 @@ class PeerHost(EventFeed, Protocol):
     stats: Stats
 
     @property
-    def takes_video(self) -> bool:
-        """Whether a peer may publish its video here."""
+    def takes(self) -> Collection[str]:
+        """What a peer may publish here: `video`, `audio`."""
 
-    def annotated(self) -> MediaStreamTrack:
-        """A new track with the annotated picture."""
+    def annotated(self) -> MediaStreamTrack | None:
+        """A new track with the annotated picture, None when there is none to see."""
 
     def sound(self) -> MediaStreamTrack | None:
         """A new track with the source's sound, None when there is none to hear."""
 
-    def published(self, peer: Peer, track: MediaStreamTrack, receiver: RTCRtpReceiver) -> None:
-        """The peer sends video: it is the session's publisher now."""
+    def published(self, peer: Peer, receivers: Sequence[RTCRtpReceiver]) -> None:
+        """The peer sends video, audio or both: it is the session's publisher now."""
 
     def left(self, peer: Peer) -> None:
         """The peer is closed, by whomever."""
@@ -107,8 +107,8 @@ class Peer:
         self._deadline = asyncio.get_running_loop().call_later(
             self._options.pending_timeout_s, self.close_soon, "not connected in time"
         )
-        if publishing is not None:
-            self._host.published(self, publishing.track, publishing)
+        if publishing:
+            self._host.published(self, publishing)
         return str(self._pc.localDescription.sdp)
 
     async def add_candidates(self, candidates: Sequence[RTCIceCandidate]) -> None:
@@ -145,19 +145,20 @@ class Peer:
         await edges.close_peer(self._pc)
         self._host.left(self)
 
-    def _configure_media(self) -> RTCRtpReceiver | None:
-        """Set what each media section does; returns the receiver of the video that the peer publishes, if it does."""
-        publishing = None
+    def _configure_media(self) -> Sequence[RTCRtpReceiver]:
+        """Set what each media section does; returns the receivers of what the peer publishes, one of a kind."""
+        received: dict[str, RTCRtpReceiver] = {}
         sent: set[str] = set()
         for transceiver in self._pc.getTransceivers():
             kind = transceiver.kind
             sends, receives = _offered(transceiver)
             directions = []
-            if sends and publishing is None and kind == "video" and self._host.takes_video:
-                publishing = transceiver.receiver
-                edges.tune_receiver(publishing, self._host.stats)
+            if sends and kind in self._host.takes and kind not in received:
+                received[kind] = transceiver.receiver
+                edges.tune_receiver(transceiver.receiver, self._host.stats)
                 directions.append("recv")
-            if receives and kind not in sent:
+            # Who speaks does not hear it back.
+            if receives and kind not in sent and not (kind == "audio" and kind in received):
                 track = self._host.annotated() if kind == "video" else self._host.sound()
                 if track is not None:
                     sent.add(kind)
@@ -165,15 +166,15 @@ class Peer:
                     transceiver.sender.replaceTrack(track)
                     directions.append("send")
             transceiver.direction = _DIRECTIONS[tuple(directions)]
-        return publishing
+        return tuple(received.values())
 
     def _attached(self) -> dict[str, Any]:
         """What `attached` says of this peer: its role, and where its picture's RTP timestamps start."""
         origins = {}
         publisher = False
         for transceiver in self._pc.getTransceivers():
+            publisher = publisher or transceiver.currentDirection in ("recvonly", "sendrecv")
             if transceiver.kind == "video" and transceiver.mid is not None:
-                publisher = publisher or transceiver.currentDirection in ("recvonly", "sendrecv")
                 origin = edges.sender_rtp_origin(transceiver.sender)
                 if origin is not None:
                     origins[transceiver.mid] = origin

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
-from av import AudioFrame
+from aiortc import MediaStreamTrack
+from aiortc.mediastreams import MediaStreamError
+from av import AudioFrame, VideoFrame
 
+from tests.fakes import picture
 from tracks.asr import NO_HINTS, AsrInfo, Cancelled, Hints, never
 from tracks.errors import Overloaded
 from tracks.events import Model
@@ -164,6 +170,72 @@ def decode(path: Path) -> list[AudioFrame]:
     """The frames of a file's sound, as they are decoded."""
     with av.open(str(path)) as container:
         return list(container.decode(audio=0))
+
+
+class Flashes(MediaStreamTrack):
+    """A dark picture in which a bright rectangle is seen for 0.3 s every two seconds, beginning at 1 s."""
+
+    kind = "video"
+
+    def __init__(self, began_s: float) -> None:
+        super().__init__()
+        self._began_s = began_s
+        self._count = 0
+
+    async def recv(self) -> VideoFrame:
+        at_s = self._count / 30
+        await asyncio.sleep(max(0.0, self._began_s + at_s - time.monotonic()))
+        if self.readyState != "live":
+            raise MediaStreamError
+        frame = picture(200 if is_on(at_s) else None)
+        frame.pts, frame.time_base = self._count * 3000, Fraction(1, 90_000)
+        self._count += 1
+        return frame
+
+
+class Clicks(MediaStreamTrack):
+    """Silence with a beep for each flash of `Flashes` that began at the same moment."""
+
+    kind = "audio"
+
+    def __init__(self, began_s: float) -> None:
+        super().__init__()
+        self._began_s = began_s
+        self._count = 0
+
+    async def recv(self) -> AudioFrame:
+        at_s = self._count / 50
+        await asyncio.sleep(max(0.0, self._began_s + at_s - time.monotonic()))
+        if self.readyState != "live":
+            raise MediaStreamError
+        at = at_s + np.arange(960) / 48_000
+        samples = 0.3 * np.sin(2 * np.pi * 440 * at) * is_on(at)
+        frame = AudioFrame.from_ndarray((samples * 32767).astype(np.int16)[None, :], format="s16", layout="mono")
+        frame.pts, frame.sample_rate, frame.time_base = self._count * 960, 48_000, Fraction(1, 48_000)
+        self._count += 1
+        return frame
+
+
+def is_on(at_s: Any) -> Any:
+    """Whether there is a flash, and a click, at that time."""
+    return (at_s % 2 >= 1) & (at_s % 2 < 1.3)
+
+
+class FlashesAndClicks:
+    """A server-side source that has both."""
+
+    def __init__(self) -> None:
+        began_s = time.monotonic()
+        self.video, self.audio = Flashes(began_s), Clicks(began_s)
+
+    async def close(self) -> None:
+        self.video.stop()
+        self.audio.stop()
+
+
+async def open_flashes_and_clicks() -> FlashesAndClicks:
+    """One that begins now."""
+    return FlashesAndClicks()
 
 
 class Heard:

@@ -93,6 +93,7 @@ class SpeechTrack(MediaStreamTrack):
                 frame = await source.recv()
                 if not isinstance(frame, AudioFrame) or frame.pts is None or frame.time_base is None:
                     continue
+                self._stats.audio_in += 1
                 pts_s = frame.pts * frame.time_base
                 media_s = clock.media_time(float(pts_s))
                 self._listen(resampler, frame, media_s)

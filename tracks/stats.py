@@ -17,6 +17,8 @@ class Stats:
     """A session's numbers. Not thread-safe: call on the event loop."""
 
     frames_in: int = 0
+    audio_in: int = 0
+    """Frames of sound."""
     frames_detected: int = 0
     frames_out: int = 0
     drops: Counter[str] = field(default_factory=Counter)

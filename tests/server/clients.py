@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import numpy as np
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
-from aiortc import RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
+from aiortc import MediaStreamTrack, RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
 
 from server.app import Server
 from tests.fakes import Camera
@@ -44,12 +44,22 @@ class Api:
 class Browser:
     """An aiortc peer that behaves like the page: a camera, both data channels, and the returned picture."""
 
-    def __init__(self, api: Api, session_id: str, *, publish: bool = True, listen: bool = False) -> None:
+    def __init__(
+        self,
+        api: Api,
+        session_id: str,
+        *,
+        publish: bool = True,
+        listen: bool = False,
+        tracks: Sequence[MediaStreamTrack] = (),
+    ) -> None:
         self.api = api
         self.session_id = session_id
         self.camera = Camera()
         self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        self.publish = publish
+        self.publish = publish and not tracks
+        self.tracks = tracks
+        """What it publishes in place of its camera."""
         self.listen = listen
         self.filming = asyncio.Event()
         self.filming.set()
@@ -63,9 +73,9 @@ class Browser:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def connect(self) -> Browser:
-        if self.publish:
-            self.pc.addTransceiver(self.camera, "sendrecv")
-        else:
+        for track in self.tracks or ((self.camera,) if self.publish else ()):
+            self.pc.addTransceiver(track, "sendrecv")
+        if not self.publish and not self.tracks:
             self.pc.addTransceiver("video", "recvonly")
         if self.listen:
             self.pc.addTransceiver("audio", "recvonly")
@@ -94,6 +104,9 @@ class Browser:
 
     def kinds(self, kind: str) -> list[dict[str, Any]]:
         return [message for message in [*self.messages, *self.live] if message.get("kind") == kind]
+
+    def live_kinds(self, kind: str) -> list[dict[str, Any]]:
+        return [message for message in self.live if message.get("kind") == kind]
 
     def _spawn(self, work: Any) -> None:
         self._tasks.add(asyncio.ensure_future(work))

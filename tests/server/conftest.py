@@ -11,6 +11,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from server.app import serve
 from server.settings import Settings
 from tests.fakes import BrightDetector
+from tests.fakes_speech import BeepAsr, LoudVad
 from tests.server.clients import Api, Browser
 from tracks.registry import TRACKERS, resolve
 
@@ -24,7 +25,12 @@ def _imported() -> None:
 @pytest.fixture
 async def api(tmp_path: Path, _imported: None) -> AsyncIterator[Api]:
     settings = Settings(data_dir=tmp_path, session_linger_s=1.5, pending_peer_timeout_s=1.0)
-    serving = serve(settings, load=lambda choice, **options: BrightDetector())
+    serving = serve(
+        settings,
+        load=lambda choice, **options: BrightDetector(),
+        load_asr=lambda choice, **options: BeepAsr(),
+        vad=LoudVad(),
+    )
     async with serving as server, TestClient(TestServer(server.app)) as http:
         yield Api(server, http)
 

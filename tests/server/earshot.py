@@ -7,9 +7,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 
-from server.middleware import add_middlewares
+from server.middleware import add_middlewares, runner_options
 from server.openai_audio import add_openai_audio
 from server.origin import AccessPolicy
 from server.routes import audio
@@ -70,9 +69,8 @@ class Ears:
 class Earshot:
     """A running server."""
 
-    def __init__(self, server: TestServer, asr: KeenAsr, ears: Ears, transcriber: Transcriber, folder: Path) -> None:
-        self.asr, self.ears, self.transcriber, self.folder = asr, ears, transcriber, folder
-        self.url = str(server.make_url(""))
+    def __init__(self, url: str, asr: KeenAsr, ears: Ears, folder: Path) -> None:
+        self.url, self.asr, self.ears, self.folder = url, asr, ears, folder
 
     def left(self) -> list[Path]:
         """Files on the disk."""
@@ -90,10 +88,15 @@ async def earshot(tmp_path: Path, limits: Limits) -> AsyncIterator[Earshot]:
     add_middlewares(app, AccessPolicy("127.0.0.1", frozenset(), frozenset()))
     audio.add_routes(app, transcriber)
     add_openai_audio(app, transcriber)
+    # As it runs in production: aiohttp's test server cancels handlers of clients that leave, which that does not.
+    runner = web.AppRunner(app, **runner_options())
+    await runner.setup()
     try:
-        async with TestServer(app) as server:
-            yield Earshot(server, asr, ears, transcriber, folder)
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        host, port = runner.addresses[0][:2]
+        yield Earshot(f"http://{host}:{port}", asr, ears, folder)
     finally:
+        await runner.cleanup()
         asr.endless = False
         asr.gate.set()
         await ears.close()

@@ -10,9 +10,15 @@ from aiohttp.test_utils import TestClient, TestServer
 from server.app import serve
 from server.settings import IceServer, Settings
 from tests.fakes import BrightDetector
+from tests.fakes_speech import BeepAsr
 from tests.server.clients import Api, Browser, has_state, problem, until_async
 from tests.waiting import until
 from tracks.errors import ModelUnavailable
+
+
+def beeps(choice: str, **options: Any) -> BeepAsr:
+    """A recogniser that loads at once."""
+    return BeepAsr()
 
 
 async def test_a_camera_comes_back_annotated_with_events_beside_it(api: Api, browsers: list[Browser]) -> None:
@@ -173,7 +179,10 @@ async def test_a_model_that_cannot_be_had_is_an_event(tmp_path: Path, browsers: 
     def load(choice: str, **options: Any) -> BrightDetector:
         raise ModelUnavailable("weights are gone")
 
-    async with serve(Settings(data_dir=tmp_path), load=load) as server, TestClient(TestServer(server.app)) as http:
+    async with (
+        serve(Settings(data_dir=tmp_path), load=load, load_asr=beeps) as server,
+        TestClient(TestServer(server.app)) as http,
+    ):
         api = Api(server, http)
         session_id = await api.make_session()
         browser = Browser(api, session_id)
@@ -210,7 +219,7 @@ async def test_who_connects_is_told_of_the_ice_servers(tmp_path: Path) -> None:
     """Whoever makes a session, and whoever looks one up to watch it, with the credentials that TURN needs."""
     turn = IceServer(urls=("turn:turn.example.org",), username="u", credential="c")
     settings = Settings(data_dir=tmp_path, ice_servers=(turn,))
-    serving = serve(settings, load=lambda choice, **options: BrightDetector())
+    serving = serve(settings, load=lambda choice, **options: BrightDetector(), load_asr=beeps)
     async with serving as server, TestClient(TestServer(server.app)) as http:
         source = await (await http.post("/sources", json={"kind": "webcam"})).json()
         made = await (await http.post("/sessions", json={"sourceId": source["sourceId"]})).json()

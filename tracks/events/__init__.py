@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from .envelope import Event, Model
 from .session import ErrorData, MetricData, SessionData, SessionState, StageLatency
+from .speech import SpeechData, SpokenWord, TranscriptData
 from .vision import DetectedObject, DetectionData, FrameSize, ObjectData
 
 KINDS: dict[str, type[Model]] = {
     "detection": DetectionData,
     "object": ObjectData,
+    "speech": SpeechData,
+    "transcript": TranscriptData,
     "metric": MetricData,
     "session": SessionData,
     "error": ErrorData,
@@ -27,5 +30,8 @@ __all__ = [
     "ObjectData",
     "SessionData",
     "SessionState",
+    "SpeechData",
+    "SpokenWord",
     "StageLatency",
+    "TranscriptData",
 ]
