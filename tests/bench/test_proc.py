@@ -73,7 +73,8 @@ def test_only_threads_named_after_a_worker_count_as_the_detector(threads: list[T
 def test_a_descriptor_and_a_thread_more_are_seen() -> None:
     """Counts are exact, memory is in MB. Looks at a process where nothing else comes and goes."""
     with subprocess.Popen([sys.executable, "-c", ONE_MORE], stdin=PIPE, stdout=PIPE, text=True) as process:
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         before = proc.holdings(process.pid)
         process.stdin.write("more\n")
