@@ -121,7 +121,9 @@ async def serve(
             load=load_asr,
         )
         stack.push_async_callback(recognisers.close)
-        hearing = Hearing(recognisers, vad or await asyncio.to_thread(SileroVad))
+        if vad is None:
+            vad = await asyncio.to_thread(SileroVad)
+        hearing = Hearing(recognisers, vad)
         database = await open_database(settings.database_url, settings.data_dir)
         stack.push_async_callback(database.close)
         # Threads of its own: a disk that is stuck must not hold up encoders.

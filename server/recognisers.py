@@ -58,7 +58,10 @@ class Recognisers:
         worker = self._workers.get(chosen)
         if worker is None:
             fallback = chosen == self._choice
-            worker = self._workers[chosen] = asr_worker(lambda: self._build(chosen, fallback), niceness=NICENESS)
+            # What a client names is not fetched for it: that is for who runs the server to decide.
+            worker = self._workers[chosen] = asr_worker(
+                lambda: self._build(chosen, fallback=fallback, fetch=fallback), niceness=NICENESS
+            )
         return worker
 
     async def close(self) -> None:
@@ -66,8 +69,10 @@ class Recognisers:
         for worker in self._workers.values():
             await worker.close()
 
-    def _build(self, choice: str, fallback: bool) -> Asr:
-        return self._load(choice, registry=self._registry, fallback=fallback, report=logger.info, **self._options)
+    def _build(self, choice: str, *, fallback: bool, fetch: bool) -> Asr:
+        return self._load(
+            choice, registry=self._registry, fallback=fallback, fetch=fetch, report=logger.info, **self._options
+        )
 
 
 def _load_recogniser(choice: str, **options: Any) -> Asr:

@@ -49,17 +49,19 @@ def load_recogniser(
     threads: int = 0,
     endpoint: Endpoint | None = None,
     fallback: bool = True,
+    fetch: bool = True,
     hub_url: str = URL,
 ) -> Asr:
     """The recogniser for `choice`: `auto`, a registry name, a hub name such as `Systran/faster-whisper-base`, or the
-    path of a folder with a CTranslate2 model.
+    path of a folder with a CTranslate2 model. Without `fetch` only what is here already.
 
     Blocking, for seconds to minutes; call on the thread that will run it. `endpoint` is for recognisers elsewhere.
     Raises NotFound for a choice that is no name, and ModelUnavailable when nothing could be loaded, or, without
     `fallback`, when the choice itself could not.
     """
     lost: list[str] = []
-    for candidate in _candidates(choice, registry, WhisperHub(data_dir / "models" / "asr", hub_url), report):
+    hub = WhisperHub(data_dir / "models" / "asr", hub_url)
+    for candidate in _candidates(choice, registry, hub, report, fetch=fetch):
         try:
             spec = candidate.spec()
         except ModelUnavailable as error:
@@ -121,7 +123,9 @@ def _devices(spec: ModelSpec, force_cpu: bool) -> Iterator[tuple[str, tuple[str,
     yield "cpu", ()
 
 
-def _candidates(choice: str, registry: Registry, hub: WhisperHub, report: Report) -> Iterator[_Candidate]:
+def _candidates(
+    choice: str, registry: Registry, hub: WhisperHub, report: Report, *, fetch: bool
+) -> Iterator[_Candidate]:
     """What to try for a choice, in order; pocketsphinx is always last."""
     bundled = registry.bundled_recogniser
     chosen = registry.models.get(choice)
@@ -132,7 +136,7 @@ def _candidates(choice: str, registry: Registry, hub: WhisperHub, report: Report
     elif chosen is not None:
         spec = registry.model(choice, "asr")
         if spec.engine == "faster-whisper" and spec.hub is not None:
-            yield _from_hub(spec, hub, report, f"{choice} was chosen", fetch=spec.fetch)
+            yield _from_hub(spec, hub, report, f"{choice} was chosen", fetch=fetch and spec.fetch)
         else:
             yield _Candidate(lambda: spec, f"{choice} was chosen")
     elif path.is_absolute() or path.exists() or choice.startswith("."):
@@ -140,7 +144,7 @@ def _candidates(choice: str, registry: Registry, hub: WhisperHub, report: Report
         yield _Candidate(lambda: found, f"{choice} was chosen")
     elif NAME.fullmatch(choice):
         # A hub name in the settings is a person's word that it may be fetched.
-        yield _from_hub(_named(choice, registry), hub, report, f"{choice} was chosen", fetch=True)
+        yield _from_hub(_named(choice, registry), hub, report, f"{choice} was chosen", fetch=fetch)
     else:
         have = sorted(each.name for each in registry.models.values() if each.task == "asr")
         raise NotFound(

@@ -207,6 +207,15 @@ def test_nothing_is_fetched_that_the_registry_forbids(load: Load, hub: Hub, tmp_
     assert hub.asked == []
 
 
+def test_nothing_is_fetched_for_whoever_may_not_have_it_fetched(load: Load, hub: Hub) -> None:
+    """Without `fetch`, what is not here is not asked for; what is, is used."""
+    with pytest.raises(ModelUnavailable, match="does not allow fetching"):
+        load(hub.name, hub_url=hub.url, fallback=False, fetch=False)
+    assert hub.asked == []
+    load(hub.name, hub_url=hub.url)
+    assert load(hub.name, hub_url=hub.url, fallback=False, fetch=False).info.engine == "faster-whisper"
+
+
 def test_an_incomplete_repository_is_refused(load: Load, hub: Hub) -> None:
     """Without a tokenizer faster-whisper would fetch one by itself: it does not come to that."""
     del hub.files["tokenizer.json"]
