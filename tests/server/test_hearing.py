@@ -8,9 +8,11 @@ import time
 from typing import Any
 
 import pytest
+from aiohttp import FormData
 
-from tests.fakes_speech import Clicks, Flashes
+from tests.fakes_speech import Clicks, Flashes, sound
 from tests.server.clients import Api, Browser, problem, until_async
+from tests.tracks.media.clips import wav
 from tests.waiting import until
 from tracks.registry import SOURCES
 
@@ -156,3 +158,16 @@ async def test_what_was_said_last_is_kept_when_the_session_ends(api: Api, flashi
 
     await until_async(told)
     assert "transcript" in [event["kind"] for event in await api.events(session_id)]
+
+
+async def test_the_server_takes_recordings_too(api: Api) -> None:
+    """In its own shape and in OpenAI's, by the recogniser that sessions use, which /health has tried."""
+    body = wav(sound(0.5, 0.3, 0.5, 0.4, 0.7))
+    heard = await (await api.http.post("/analyze/audio", data=body)).json()
+    assert (heard["text"], heard["engine"]) == ("b3 b4", "beeps")
+    form = FormData({"model": "whisper-1", "response_format": "text"})
+    form.add_field("file", body, filename="clip.wav")
+    assert (await (await api.http.post("/v1/audio/transcriptions", data=form)).text()).strip() == "b3 b4"
+    await api.server.ready
+    check = (await (await api.http.get("/health")).json())["checks"]["recogniser"]
+    assert (check["model"], check["engine"], check["fallback"]) == ("beeps", "numpy", False)
