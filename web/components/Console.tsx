@@ -24,6 +24,7 @@ export function Console() {
   const [overlay, setOverlay] = useChoice<Overlay>("overlay", "smooth", OVERLAYS);
   const [kind, setKind] = useChoice<StartKind>("source", "demo", SOURCE_KINDS);
   const [camera, setCamera] = useChoice<string>("camera", "");
+  const [microphone, setMicrophone] = useChoice<"on" | "off">("microphone", "off", ON_OFF);
   const [keys, setKeys] = useChoice<"on" | "off">("keys", "on", ON_OFF);
   const phase = useStore(session.phase);
   const route = useStore(router.route);
@@ -62,7 +63,7 @@ export function Console() {
     const watched = plan?.choice.kind === "watch" && isActive(session.phase.getSnapshot()) ? plan.choice.sessionId : null;
     if (watch === watched) return;
     if (watch === null || isActive(session.phase.getSnapshot())) session.stop();
-    if (watch !== null) void session.start({ choice: { kind: "watch", sessionId: watch }, profile: "auto", overlay: "smooth" });
+    if (watch !== null) void session.start({ choice: { kind: "watch", sessionId: watch }, profile: "auto", overlay: "smooth", microphone: false });
   }, [route.view, watch, session]);
 
   const begin = (plan: Plan) => {
@@ -72,7 +73,8 @@ export function Console() {
   };
   const start = (wanted: StartKind) => {
     setKind(wanted);
-    begin({ choice: wanted === "camera" ? { kind: "camera", deviceId: camera || null } : { kind: wanted }, profile, overlay });
+    const choice = wanted === "camera" ? { kind: wanted, deviceId: camera || null } : { kind: wanted };
+    begin({ choice, profile, overlay, microphone: microphone === "on" });
   };
   const stop = () => {
     session.stop();
@@ -81,6 +83,13 @@ export function Console() {
   const pickCamera = (deviceId: string) => {
     setCamera(deviceId);
     void session.switchCamera(deviceId);
+  };
+
+  const switchMicrophone = (on: boolean) => {
+    setMicrophone(on ? "on" : "off");
+    if (!on) session.microphone.close();
+    // A session that was started without it would not listen: it applies at the next start.
+    else if (session.plan.getSnapshot()?.choice.kind === "camera" && session.running.getSnapshot()?.hears === "yes") void session.microphone.open();
   };
 
   return (
@@ -93,10 +102,11 @@ export function Console() {
         client={client}
         hidden={route.view !== "live"}
         live={live}
-        options={{ profile, overlay, kind, camera, keys: keys === "on" }}
+        options={{ profile, overlay, kind, camera, microphone: microphone === "on", keys: keys === "on" }}
         onProfile={setProfile}
         onOverlay={setOverlay}
         onCamera={pickCamera}
+        onMicrophone={switchMicrophone}
         onKeys={(on) => setKeys(on ? "on" : "off")}
         onStart={start}
         onAgain={begin}

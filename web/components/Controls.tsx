@@ -1,6 +1,6 @@
 "use client";
 
-import { Square } from "lucide-react";
+import { Mic, MicOff, Square } from "lucide-react";
 import type { Plan, StartKind } from "@/lib/choice";
 import type { Client } from "@/lib/client";
 import { isActive } from "@/lib/phase";
@@ -34,19 +34,25 @@ interface Props {
   onProfile(profile: Profile): void;
   onOverlay(overlay: Overlay): void;
   onCamera(deviceId: string): void;
+  onMicrophone(on: boolean): void;
   onStart(kind: StartKind): void;
   onAgain(plan: Plan): void;
   onStop(): void;
 }
 
 /** What is watched and how, and stop; start is in the picture's place while there is none. */
-export function Controls({ client, options, onProfile, onOverlay, onCamera, onStart, onAgain, onStop }: Props) {
+export function Controls({ client, options, onProfile, onOverlay, onCamera, onMicrophone, onStart, onAgain, onStop }: Props) {
   const { session, cameras } = client;
   const active = isActive(useStore(session.phase));
   const plan = useStore(session.plan);
-  const { profile, overlay, camera } = options;
+  const hears = useStore(session.running)?.hears;
+  const sound = useStore(session.microphone.view);
+  const { profile, overlay, camera, microphone } = options;
+  const filming = active && plan?.choice.kind === "camera";
   const watching = active && plan?.choice.kind === "watch";
-  const changed = active && !watching && plan !== null && (profile !== plan.profile || overlay !== plan.overlay);
+  // It is let go of at once; to be heard, the session must have been started for it.
+  const deaf = filming && microphone && hears === "no";
+  const changed = active && !watching && plan !== null && (profile !== plan.profile || overlay !== plan.overlay || deaf);
   return (
     <section className={styles.controls} aria-label="Controls">
       {active && (
@@ -76,7 +82,19 @@ export function Controls({ client, options, onProfile, onOverlay, onCamera, onSt
           })}
         </div>
       )}
-      {active && plan?.choice.kind === "camera" && <CameraPicker cameras={cameras} value={camera} onChange={onCamera} />}
+      {filming && <CameraPicker cameras={cameras} value={camera} onChange={onCamera} />}
+      {(filming || !active) && (
+        <button
+          type="button"
+          className={styles.microphone}
+          aria-pressed={microphone}
+          title={microphone ? "The camera's session hears you; press to let go of the microphone" : "Let the camera's session hear you, too: what is said is written down"}
+          onClick={() => onMicrophone(!microphone)}
+        >
+          {microphone ? <Mic size={16} aria-hidden /> : <MicOff size={16} aria-hidden />}
+          Microphone
+        </button>
+      )}
       {watching ? (
         <p className={styles.hint}>You watch somebody&rsquo;s session. Leaving does not stop it.</p>
       ) : (
@@ -94,10 +112,17 @@ export function Controls({ client, options, onProfile, onOverlay, onCamera, onSt
             options={OVERLAYS.map((value) => ({ value, ...OVERLAY_WORDS[value] }))}
             onChange={onOverlay}
           />
-          {changed ? (
+          {filming && sound.state === "failed" ? (
+            <p className={styles.hint} data-failed role="alert">
+              {sound.fault.title}. {sound.fault.text}
+              <button type="button" className={styles.restart} onClick={() => onMicrophone(true)}>
+                Try again
+              </button>
+            </p>
+          ) : changed ? (
             <p className={styles.hint} role="status">
               Applies at the next start.
-              <button type="button" className={styles.restart} onClick={() => plan && onAgain({ ...plan, profile, overlay })}>
+              <button type="button" className={styles.restart} onClick={() => plan && onAgain({ ...plan, profile, overlay, microphone })}>
                 Restart now
               </button>
             </p>

@@ -1,7 +1,7 @@
 "use client";
 
 import { ArrowUp } from "lucide-react";
-import { useMemo, useRef, useState } from "react";
+import { type ReactNode, useMemo, useRef, useState } from "react";
 import type { FeedEvent } from "@/lib/events";
 import type { LiveSession } from "@/lib/session";
 import { whole } from "@/lib/format";
@@ -26,11 +26,12 @@ function passes(filter: Filter, event: FeedEvent): boolean {
 interface Props {
   session: LiveSession;
   active: boolean;
+  tabs: ReactNode;
   onSpot(spot: Spot | null): void;
 }
 
 /** What happened, newest first, under what is in view now. */
-export function Events({ session, active, onSpot }: Props) {
+export function Events({ session, active, tabs, onSpot }: Props) {
   const { feed } = session;
   const channel = useStore(session.channel);
   const view = useStore(feed.view);
@@ -49,15 +50,18 @@ export function Events({ session, active, onSpot }: Props) {
   return (
     <aside className={styles.panel} aria-label="Events">
       <header className={styles.head}>
-        <h2>Events</h2>
-        <span className={styles.count} title="Kept on this page; older ones are on the server">
-          {view.size > 0 && whole(view.size)}
-          {view.forgotten > 0 && `, ${whole(view.forgotten)} older or lost`}
-        </span>
+        {tabs}
+        <h2 className="visuallyHidden">Events</h2>
         <Segmented<Filter> name="events" legend="" label="Which events" value={filter} options={FILTERS} onChange={(value: Filter) => setFilter(value)} />
       </header>
       <div className={styles.now}>
-        <h3>Now in view</h3>
+        <div className={styles.over}>
+          <h3>Now in view</h3>
+          <span title="Kept on this page; older ones are on the server">
+            {view.size > 0 && `${whole(view.size)} events`}
+            {view.forgotten > 0 && `, ${whole(view.forgotten)} older or lost`}
+          </span>
+        </div>
         <ul>
           {view.chips.map(({ label, count }) => (
             <li

@@ -6,7 +6,8 @@ interface Props<T extends string> {
   legend: string;
   label?: string;
   value: T;
-  options: readonly { value: T; label: string; hint: string }[];
+  /** `mark`: a dot, where something goes on there now. */
+  options: readonly { value: T; label: string; hint: string; mark?: boolean }[];
   onChange(value: T): void;
 }
 
@@ -25,7 +26,10 @@ export function Segmented<T extends string>({ name, legend, label, value, option
               checked={option.value === value}
               onChange={() => onChange(option.value)}
             />
-            <span>{option.label}</span>
+            <span>
+              {option.label}
+              {option.mark && <i className={styles.mark} aria-hidden />}
+            </span>
           </label>
         ))}
       </div>

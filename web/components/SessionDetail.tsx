@@ -10,10 +10,19 @@ import type { SessionInfo } from "@/lib/types";
 import { EventRow } from "./EventRow";
 import { useStore } from "./hooks";
 import styles from "./SessionDetail.module.css";
+import { Segmented } from "./Segmented";
 import { isOver } from "./SessionRow";
+import { SessionWords } from "./SessionWords";
 import { sourceOf } from "./sources";
 import { StatePill } from "./StatePill";
 import { SERVER_STATES } from "./words";
+
+type Part = "events" | "words";
+
+const PARTS: readonly { value: Part; label: string; hint: string }[] = [
+  { value: "events", label: "Events", hint: "What was seen" },
+  { value: "words", label: "Transcript", hint: "What was said" },
+];
 
 interface Props {
   client: Client;
@@ -27,7 +36,8 @@ interface Props {
 
 /** One session: its facts, and its stored events with their pictures, page by page. */
 export function SessionDetail({ client, sessionId, known, now, onClose }: Props) {
-  const { log, sessions, router } = client;
+  const { log, sessions, router, words } = client;
+  const [part, setPart] = useState<Part>("events");
   const view = useStore(log.view);
   const [asked, setAsked] = useState<{ id: string; info: SessionInfo | null; fault: Fault | null } | null>(null);
   const info = known ?? (asked?.id === sessionId ? (asked?.info ?? null) : null);
@@ -94,7 +104,15 @@ export function SessionDetail({ client, sessionId, known, now, onClose }: Props)
           <dd className="mono">{info.sessionId}</dd>
         </dl>
       )}
-      <div className={styles.scroller} tabIndex={0} role="region" aria-label="Stored events">
+      <div className={styles.parts}>
+        <Segmented<Part> name="part" legend="" label="Of this session" value={part} options={PARTS} onChange={setPart} />
+      </div>
+      {part === "words" && info && (
+        <div className={styles.scroller} tabIndex={0} role="region" aria-label="Stored transcript">
+          <SessionWords words={words} sessionId={sessionId} listens={info.pipelines?.includes("audio") ?? false} over={isOver(info)} />
+        </div>
+      )}
+      <div className={styles.scroller} tabIndex={0} role="region" aria-label="Stored events" hidden={part === "words" && info !== null}>
         {newer > 0 && info && (
           <button type="button" className={styles.newer} onClick={() => log.open(sessionId, info.seq)}>
             Read the newest

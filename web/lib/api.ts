@@ -1,6 +1,6 @@
 import { ApiError, toApiError } from "./apierror";
 import { type Health, parseHealth } from "./healthreport";
-import type { Artifact, Overlay, Profile, SessionInfo, VedetteEvent } from "./types";
+import type { Artifact, Overlay, Pipeline, Profile, SessionInfo, VedetteEvent } from "./types";
 
 export { ApiError, type Health };
 
@@ -22,6 +22,12 @@ export interface CreatedSession {
   iceServers: RTCIceServer[];
 }
 
+export interface SessionOptions {
+  pipelines: readonly Pipeline[];
+  profile: Profile;
+  overlay: Overlay;
+}
+
 export interface EventPage {
   events: VedetteEvent[];
   next: number | null;
@@ -29,7 +35,7 @@ export interface EventPage {
 
 export interface Api {
   createSource(kind: "webcam" | "demo", name: string, signal?: AbortSignal): Promise<string>;
-  createSession(sourceId: string, profile: Profile, overlay: Overlay, signal?: AbortSignal): Promise<CreatedSession>;
+  createSession(sourceId: string, options: SessionOptions, signal?: AbortSignal): Promise<CreatedSession>;
   session(sessionId: string): Promise<SessionInfo & { iceServers?: RTCIceServer[] }>;
   /** Newest first. `next` is the `after` of the next page. */
   sessions(limit: number, after?: string): Promise<{ sessions: SessionInfo[]; next: string | null }>;
@@ -85,8 +91,7 @@ export function createApi(base: string = API_BASE, fetcher: typeof fetch = (...a
   return {
     createSource: async (kind, name, signal) => (await post<{ sourceId: string }>("/sources", { kind, name }, signal)).sourceId,
 
-    createSession: (sourceId, profile, overlay, signal) =>
-      post<CreatedSession>("/sessions", { sourceId, pipelines: ["vision"], profile, overlay }, signal),
+    createSession: (sourceId, options, signal) => post<CreatedSession>("/sessions", { sourceId, ...options }, signal),
 
     session: (sessionId) => get(`/sessions/${sessionId}`),
 

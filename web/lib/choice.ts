@@ -1,4 +1,4 @@
-import type { Overlay, Profile } from "./types";
+import type { Overlay, Pipeline, Profile } from "./types";
 
 /** What is to be watched. */
 export type Choice =
@@ -16,9 +16,17 @@ export interface Plan {
   choice: Choice;
   profile: Profile;
   overlay: Overlay;
+  /** A camera's sound is listened to; the others have their own sound or none. */
+  microphone: boolean;
 }
 
 /** True when this page sends the picture; otherwise the server has it, and the page only looks. */
 export function publishes(choice: Choice): boolean {
   return choice.kind === "camera" || choice.kind === "screen";
+}
+
+/** What a session for this plan is to do. */
+export function pipelinesOf({ choice, microphone }: Plan): readonly Pipeline[] {
+  const listens = choice.kind === "demo" || (choice.kind === "camera" && microphone);
+  return listens ? ["vision", "audio"] : ["vision"];
 }

@@ -7,6 +7,7 @@ import { SessionList } from "./sessionlist";
 import { SessionLog } from "./sessionlog";
 import { Snapshots } from "./snapshot";
 import { Toasts } from "./toasts";
+import { TranscriptLog } from "./transcriptlog";
 
 /** Everything that the page talks to; made once, outside React. */
 export interface Client {
@@ -14,6 +15,7 @@ export interface Client {
   health: HealthWatch;
   sessions: SessionList;
   log: SessionLog;
+  words: TranscriptLog;
   snapshots: Snapshots;
   cameras: Cameras;
   router: Router;
@@ -28,6 +30,7 @@ export function createClient(): Client {
     health: new HealthWatch(api),
     sessions: new SessionList(api),
     log: new SessionLog(api),
+    words: new TranscriptLog(api),
     snapshots: new Snapshots(api, toasts),
     cameras: new Cameras(),
     router: new Router(),

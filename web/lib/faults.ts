@@ -41,6 +41,14 @@ const WORDS: Record<string, Words> = {
   camera_busy: { title: "The camera is busy", text: "Another program is using it. Close that program, then try again.", demoInstead: true },
   camera_failed: { title: "The camera did not start", text: "The browser could not open it.", demoInstead: true },
   camera_lost: { title: "The camera is gone", text: "It was unplugged, switched off, or taken back by the browser.", actionLabel: "Start again" },
+  no_mic: { title: "No microphone found", text: "Plug one in, or switch on the one in your laptop, then try again." },
+  mic_denied: {
+    title: "The microphone is blocked",
+    text: "Permission was refused. Allow the microphone in the site settings beside the address (and in the system's privacy settings), then try again.",
+  },
+  mic_busy: { title: "The microphone is busy", text: "Another program is using it. Close that program, then try again." },
+  mic_failed: { title: "The microphone did not start", text: "The browser could not open it." },
+  mic_lost: { title: "The microphone is gone", text: "It was unplugged, switched off, or taken back by the browser." },
   screen_cancelled: {
     title: "No screen was chosen",
     text: "The choice was closed, or the system does not let this browser record the screen (see its privacy settings). Nothing was sent.",
@@ -106,18 +114,27 @@ export function faultOf(error: unknown, kind: Choice["kind"] = "camera"): Fault 
     const refused = name === "NotAllowedError" || name === "SecurityError" || name === "AbortError" || name === "InvalidStateError";
     return refused ? fault("screen_cancelled") : fault("screen_failed", message);
   }
+  return deviceFault(name, message, "camera");
+}
+
+/** Why the microphone cannot be heard. */
+export function microphoneFault(error: unknown): Fault {
+  return error instanceof Error ? deviceFault(error.name, error.message, "mic") : fault("mic_failed", String(error));
+}
+
+function deviceFault(name: string, message: string, device: "camera" | "mic"): Fault {
   switch (name) {
     case "NotAllowedError":
     case "SecurityError":
-      return fault("camera_denied");
+      return fault(`${device}_denied`);
     case "NotFoundError":
     case "OverconstrainedError":
-      return fault("no_camera");
+      return fault(`no_${device}`);
     case "NotReadableError":
     case "AbortError":
-      return fault("camera_busy");
+      return fault(`${device}_busy`);
     default:
-      return fault("camera_failed", message);
+      return fault(`${device}_failed`, message);
   }
 }
 

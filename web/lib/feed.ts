@@ -2,6 +2,7 @@ import type { Api } from "./api";
 import { EventRing, type FeedEvent, isFeedEvent } from "./events";
 import { type Chip, InView } from "./inview";
 import { Cell, Throttle } from "./store";
+import { Transcript } from "./transcript";
 import type { DetectionData, VedetteEvent } from "./types";
 
 const UI_INTERVAL_MS = 100;
@@ -25,6 +26,7 @@ const EMPTY: FeedView = { rows: [], size: 0, forgotten: 0, chips: [], entered: 0
 /** Events as the page shows them, published at most ten times a second; boxes go to `onDetection` without React. */
 export class Feed {
   readonly view = new Cell<FeedView>(EMPTY);
+  readonly transcript = new Transcript();
   private ring = new EventRing();
   private inView = new InView();
   private entered = 0;
@@ -46,6 +48,7 @@ export class Feed {
     this.inView = new InView();
     this.entered = 0;
     this.view.set(EMPTY);
+    this.transcript.open();
     // Chips fade when detections stop, so they need a clock of their own.
     this.sweep ??= setInterval(this.publisher.poke, SWEEP_MS);
   }
@@ -55,6 +58,7 @@ export class Feed {
     if (this.sweep !== null) clearInterval(this.sweep);
     this.sweep = null;
     this.publisher.cancel();
+    this.transcript.close();
     this.inView = new InView();
     this.publish();
   }
@@ -62,6 +66,7 @@ export class Feed {
   /** True when the event is new. */
   add(event: VedetteEvent): boolean {
     if (!this.ring.add(event)) return false;
+    this.transcript.add(event);
     if (isFeedEvent(event)) this.stale = true;
     if (event.kind === "detection") {
       this.inView.see(event.data.objects, performance.now());

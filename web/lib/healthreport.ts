@@ -1,8 +1,10 @@
-import type { DetectorInfo } from "./types";
+import type { DetectorInfo, RecogniserInfo } from "./types";
 
 export interface Health {
   /** Null where the server does not say. */
   detector: DetectorInfo | null;
+  /** Null where the server does not listen at all. */
+  recogniser: RecogniserInfo | null;
   /** The self-tests that failed, in words. */
   problems: readonly string[];
 }
@@ -26,7 +28,13 @@ export function parseHealth(body: unknown): Health {
         fallback: info.fallback === true,
       }
     : null;
-  return { detector, problems };
+  return { detector, recogniser: recogniserOf(asRecord(top.checks).recogniser, word), problems };
+}
+
+function recogniserOf(value: unknown, word: (value: unknown) => string): RecogniserInfo | null {
+  if (value === undefined) return null;
+  const check = asRecord(value);
+  return { name: word(check.model), engine: word(check.engine), reason: word(check.reason), fallback: check.fallback === true };
 }
 
 function asRecord(value: unknown): Record<string, unknown> {

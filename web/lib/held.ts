@@ -8,10 +8,14 @@ export interface Media {
   hasAudio: boolean;
 }
 
+/** Whether a session listens; `cannot`: it was to, but its server does not know how. */
+export type Hears = "yes" | "no" | "cannot";
+
 export interface Running {
   sessionId: string;
   /** False for a session that this page only watches. */
   own: boolean;
+  hears: Hears;
 }
 
 export const NO_MEDIA: Media = { returned: null, local: null, hasAudio: false };

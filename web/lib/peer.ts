@@ -42,6 +42,8 @@ export type PeerRole = "publisher" | "viewer";
 export class Peer {
   private readonly pc: RTCPeerConnection;
   private readonly transceiver: RTCRtpTransceiver;
+  /** Of a publisher that may send sound, else null. */
+  private readonly sound: RTCRtpTransceiver | null = null;
   private readonly events: RTCDataChannel;
   private readonly worker: Worker | null = null;
   private readonly returned = new MediaStream();
@@ -58,6 +60,8 @@ export class Peer {
     private readonly sessionId: string,
     private readonly handlers: PeerHandlers,
     private readonly role: PeerRole,
+    /** A publisher sends sound, too. */
+    sound: boolean,
     iceServers: RTCIceServer[] = [],
   ) {
     this.pc = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
@@ -70,7 +74,8 @@ export class Peer {
     this.pc.ontrack = ({ track, receiver }) => {
       // The server already paced these frames; every millisecond of buffer here would be added to the delay that is seen.
       if ("jitterBufferTarget" in receiver) receiver.jitterBufferTarget = 0;
-      this.returned.addTrack(track);
+      // One's own voice comes back as an echo: nobody wants to hear it.
+      if (role === "viewer" || track.kind === "video") this.returned.addTrack(track);
       handlers.onStream(this.returned);
     };
 
@@ -88,6 +93,7 @@ export class Peer {
     this.transceiver = this.pc.addTransceiver("video", video);
     // Where the source has no sound the server declines this section, and nothing comes of it.
     if (role === "viewer") this.pc.addTransceiver("audio", { direction: "recvonly" });
+    else if (sound) this.sound = this.pc.addTransceiver("audio", { direction: "sendrecv" });
     const codecs = RTCRtpReceiver.getCapabilities?.("video")?.codecs;
     if (codecs && "setCodecPreferences" in this.transceiver) this.transceiver.setCodecPreferences(vp8First(codecs));
     this.worker = role === "publisher" ? this.logSentFrames() : null;
@@ -106,6 +112,11 @@ export class Peer {
     // Small people need pixels more than they need every frame. Firefox lacks the field and may refuse it.
     Object.assign(parameters, { degradationPreference: "maintain-resolution" });
     await this.transceiver.sender.setParameters(parameters).catch(() => undefined);
+  }
+
+  /** Send this sound, or none any more; a peer that was made without sound passes it over. */
+  async setSound(track: MediaStreamTrack | null): Promise<void> {
+    await this.sound?.sender.replaceTrack(track);
   }
 
   /**

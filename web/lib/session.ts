@@ -8,6 +8,7 @@ import { Feed } from "./feed";
 import { Hearing } from "./hearing";
 import { type Media, NO_MEDIA, type Running } from "./held";
 import { type Made, SessionMaker } from "./maker";
+import { Microphone } from "./microphone";
 import { Numbers } from "./numbers";
 import { Peer, type PeerHandlers } from "./peer";
 import { afterPulse, isActive, type Phase, type Steps } from "./phase";
@@ -32,6 +33,7 @@ export class LiveSession {
   readonly plan = new Cell<Plan | null>(null);
   /** `missing`: pictures come, but no events, since the data channel did not open. */
   readonly channel = new Cell<"waiting" | "open" | "missing">("waiting");
+  readonly microphone = new Microphone(async (track) => this.peer?.setSound(track));
   readonly feed: Feed;
   readonly numbers = new Numbers();
 
@@ -71,11 +73,7 @@ export class LiveSession {
     await this.begin(plan);
   }
 
-  /**
-   * End the session for good, or stop watching it.
-   *
-   * @param leaving the page goes away: nothing that waits for an answer will be sent any more
-   */
+  /** End the session for good, or stop watching it; `leaving`: the page goes away, nothing that waits for an answer will be sent. */
   stop(leaving = false): void {
     this.release(leaving);
     this.set({ name: "idle" });
@@ -114,7 +112,7 @@ export class LiveSession {
   }
 
   private async begin(plan: Plan): Promise<void> {
-    const { choice, profile, overlay } = plan;
+    const { choice } = plan;
     this.plan.set(plan);
     const impossible = environmentFault(globalThis, choice.kind);
     if (impossible) return this.fail(impossible);
@@ -133,9 +131,9 @@ export class LiveSession {
       // With a prompt on screen nobody knows how long it takes or how it ends: no session is made for that.
       if (choice.kind === "screen" || (captures && !(await cameraIsGranted()))) await opening;
       if (run.signal.aborted) return;
-      const made = await this.maker.make(choice, profile, overlay, run.signal);
+      const made = await this.maker.make(plan, run.signal);
       if (run.signal.aborted) return made.own ? this.remove(made.sessionId) : undefined;
-      this.hold(made);
+      this.hold(made, choice);
       await this.connect(run.signal);
       await opening;
     } catch (error) {
@@ -159,11 +157,12 @@ export class LiveSession {
     await this.peer?.setTrack(capture.track);
   }
 
-  private hold({ sessionId, iceServers, own, name }: Made): void {
+  private hold({ sessionId, iceServers, own, name, hears }: Made, { kind }: Choice): void {
     this.iceServers = iceServers;
-    this.running.set({ sessionId, own });
+    this.running.set({ sessionId, own, hears });
     if (this.name.getSnapshot() === "") this.name.set(name);
     this.step({ session: true });
+    if (kind === "camera" && hears === "yes") void this.microphone.open();
   }
 
   private async connect(signal: AbortSignal): Promise<void> {
@@ -177,18 +176,17 @@ export class LiveSession {
     this.channel.set("waiting");
     const handlers: PeerHandlers = {
       onMessage: (message) => this.hearing.take(message, running.sessionId, peer.mid),
-      onStream: (returned) => {
-        const hasAudio = returned.getAudioTracks().length > 0;
-        this.media.set({ ...this.media.getSnapshot(), returned, hasAudio });
-      },
+      onStream: (returned) => this.media.set({ ...this.media.getSnapshot(), returned, hasAudio: returned.getAudioTracks().length > 0 }),
       onConnection: (state) => this.onConnection(state),
       onEventsClosed: () => this.lost("The event channel closed"),
       onSent: (rtp, at) => this.numbers.sent(rtp, at),
     };
-    const peer: Peer = new Peer(this.api, running.sessionId, handlers, publishes(plan.choice) ? "publisher" : "viewer", this.iceServers);
+    const role = publishes(plan.choice) ? "publisher" : "viewer";
+    const peer: Peer = new Peer(this.api, running.sessionId, handlers, role, running.hears === "yes", this.iceServers);
     this.peer = peer;
     if (!peer.measures) this.numbers.unmeasurable();
     if (this.capture) await peer.setTrack(this.capture.track);
+    await peer.setSound(this.microphone.track);
     this.deadline = setTimeout(() => this.tooLate(), CONNECT_TIMEOUT_MS);
     this.pulse ??= setInterval(() => void this.beat(), PULSE_MS);
     await peer.open(this.feed.seq, signal);
@@ -229,8 +227,8 @@ export class LiveSession {
     if (ping !== null) peer.ping(ping);
     // A hidden tab paints nothing, so its video element cannot say that pictures came.
     if (counters.framesDecoded > 0) this.firstPicture();
-    const silent = this.connectedAt !== null && performance.now() - this.connectedAt > CHANNEL_MS;
-    if (silent && this.channel.getSnapshot() === "waiting") this.channel.set("missing");
+    const silentMs = this.connectedAt === null ? 0 : performance.now() - this.connectedAt;
+    if (silentMs > CHANNEL_MS && this.channel.getSnapshot() === "waiting") this.channel.set("missing");
     const phase = this.phase.getSnapshot();
     if (phase.name !== "live" && phase.name !== "stalled") return;
     const { connection, sourceStalled } = this;
@@ -250,6 +248,7 @@ export class LiveSession {
     void this.peer?.close();
     this.peer = null;
     this.numbers.pause();
+    this.feed.transcript.interrupt();
     this.attempt += 1;
     const wait = backoffMs(this.attempt);
     const since = phase.name === "reconnecting" || phase.name === "stalled" ? phase.since : performance.now();
@@ -310,6 +309,7 @@ export class LiveSession {
     const closed = this.peer?.close();
     this.peer = null;
     this.letGo();
+    this.microphone.close();
     this.media.set(NO_MEDIA);
     this.channel.set("waiting");
     this.feed.close();

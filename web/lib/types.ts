@@ -55,6 +55,31 @@ export interface SessionData {
   change?: Record<string, unknown> | null;
 }
 
+export interface SpeechData {
+  phase: "started" | "stopped";
+}
+
+export interface SpokenWord {
+  text: string;
+  /** Seconds on the session clock. */
+  start: number;
+  end: number;
+  /** 0 to 1. */
+  probability: number;
+}
+
+export interface TranscriptData {
+  text: string;
+  /** A partial may still change; it is live-only, so its `seq` is null. */
+  final: boolean;
+  /** ISO 639-1. */
+  language?: string | null;
+  words: readonly SpokenWord[];
+  speaker?: string | null;
+  /** The model that heard it. */
+  engine: string;
+}
+
 export interface ErrorBody {
   code: string;
   message: string;
@@ -78,6 +103,8 @@ interface Envelope<K extends string, D> {
 export type VedetteEvent =
   | Envelope<"detection", DetectionData>
   | Envelope<"object", ObjectData>
+  | Envelope<"speech", SpeechData>
+  | Envelope<"transcript", TranscriptData>
   | Envelope<"metric", MetricData>
   | Envelope<"session", SessionData>
   | Envelope<"error", ErrorBody>;
@@ -90,11 +117,15 @@ export type Control =
   | { type: "gap"; from: number; to: number }
   | { type: "error"; id?: string; error: ErrorBody; fatal: boolean };
 
+/** What is done with a source: its pictures looked at, its sound listened to. */
+export type Pipeline = "vision" | "audio";
+
 /** One session, as lists and look-ups tell it. */
 export interface SessionInfo {
   sessionId: string;
   sourceId: string;
   source?: { kind: string; name: string } | null;
+  pipelines?: readonly string[];
   state: ServerState;
   reason: string | null;
   profile: string;
@@ -115,6 +146,16 @@ export interface Artifact {
   url: string;
 }
 
+/** What turns speech into words, as its self-test found it. */
+export interface RecogniserInfo {
+  /** Empty while none is loaded, and when none can be had: `reason` says why. */
+  name: string;
+  engine: string;
+  reason: string;
+  /** True when a recogniser that was asked for could not be had. */
+  fallback: boolean;
+}
+
 export interface DetectorInfo {
   name: string;
   runtime: string;
@@ -125,7 +166,7 @@ export interface DetectorInfo {
   fallback: boolean;
 }
 
-const KINDS = new Set(["detection", "object", "metric", "session", "error"]);
+const KINDS = new Set(["detection", "object", "speech", "transcript", "metric", "session", "error"]);
 
 /** A data channel's text as an event or a control message; null for what this page does not know. */
 export function parseMessage(text: unknown): VedetteEvent | Control | null {

@@ -19,7 +19,7 @@ function serverThat(answer: (path: string, init: RequestInit) => Response | Prom
 describe("api", () => {
   it("makes a session as the contract says", async () => {
     const { api, calls } = serverThat(() => json({ sessionId: "s1" }, { status: 201 }));
-    expect((await api.createSession("c1", "fast", "exact")).sessionId).toBe("s1");
+    expect((await api.createSession("c1", { pipelines: ["vision"], profile: "fast", overlay: "exact" })).sessionId).toBe("s1");
     expect(calls[0]).toEqual({
       path: "/sessions",
       method: "POST",
@@ -97,12 +97,12 @@ describe("health", () => {
   it("reads the model and the failed checks, also from a 503", async () => {
     const body = { status: "failed", detector, checks: { disk: { status: "failed", error: "read-only" }, database: { status: "ok" } } };
     const { api } = serverThat(() => json(body, { status: 503 }));
-    expect(await api.health()).toEqual({ detector, problems: ["disk: read-only"] });
+    expect(await api.health()).toEqual({ detector, recogniser: null, problems: ["disk: read-only"] });
   });
 
   it("invents no model", () => {
     expect(parseHealth({ detector: null }).detector).toBeNull();
-    expect(parseHealth(null)).toEqual({ detector: null, problems: [] });
+    expect(parseHealth(null)).toEqual({ detector: null, recogniser: null, problems: [] });
   });
 });
 

@@ -3,7 +3,7 @@ import { type Api, ApiError } from "@/lib/api";
 import type { Plan } from "@/lib/choice";
 import { LiveSession } from "@/lib/session";
 import type { SessionInfo } from "@/lib/types";
-import { object, session as sessionEvent } from "./fixtures";
+import { object, said, session as sessionEvent } from "./fixtures";
 
 /** As much of a peer connection as the session touches. */
 class FakeChannel {
@@ -36,10 +36,11 @@ class FakePeer {
     this.channels.push(channel);
     return channel;
   }
+  readonly sound = { replaceTrack: vi.fn(async () => undefined) };
   readonly transceivers: { kind: string; direction: string | undefined }[] = [];
   addTransceiver = (kind: string, { direction }: RTCRtpTransceiverInit) => {
     this.transceivers.push({ kind, direction });
-    return { sender: this.sender, mid: "0" };
+    return { sender: kind === "audio" ? this.sound : this.sender, mid: "0" };
   };
   setLocalDescription = async () => undefined;
   setRemoteDescription = async () => undefined;
@@ -54,7 +55,7 @@ class FakePeer {
 const newest = () => FakePeer.all.at(-1) as FakePeer;
 const track = () => ({ label: "Fake camera", stop: vi.fn(), onended: null as (() => void) | null });
 
-const CAMERA: Plan = { choice: { kind: "camera", deviceId: null }, profile: "auto", overlay: "smooth" };
+const CAMERA: Plan = { choice: { kind: "camera", deviceId: null }, profile: "auto", overlay: "smooth", microphone: false };
 const DEMO: Plan = { ...CAMERA, choice: { kind: "demo" } };
 const SCREEN: Plan = { ...CAMERA, choice: { kind: "screen" } };
 const WATCH: Plan = { ...CAMERA, choice: { kind: "watch", sessionId: "other" } };
@@ -395,6 +396,90 @@ describe("LiveSession", () => {
     expect(api.offer).toHaveBeenCalledTimes(1);
     expect(newest().sender.replaceTrack).toHaveBeenCalledTimes(2);
     expect(name(session)).toBe("live");
+    session.stop();
+  });
+
+  it("listens to a camera only where its microphone was asked for, and sends that", async () => {
+    const sound = { ...track(), label: "Fake microphone" };
+    const camera = track();
+    const asked = vi.fn(async ({ audio }: MediaStreamConstraints) =>
+      audio ? { getAudioTracks: () => [sound] } : { getVideoTracks: () => [camera], getTracks: () => [camera] },
+    );
+    const { api, session } = await live(setUp(asked as unknown as () => Promise<unknown>));
+    expect(api.createSession.mock.lastCall?.[1].pipelines).toEqual(["vision"]);
+    expect(newest().transceivers.map(({ kind }) => kind)).toEqual(["video"]);
+    session.stop();
+    await session.start({ ...CAMERA, microphone: true });
+    await vi.advanceTimersByTimeAsync(1);
+    expect(api.createSession.mock.lastCall?.[1].pipelines).toEqual(["vision", "audio"]);
+    expect(asked).toHaveBeenLastCalledWith({ audio: { echoCancellation: true, noiseSuppression: true }, video: false });
+    expect(newest().transceivers).toContainEqual({ kind: "audio", direction: "sendrecv" });
+    expect(newest().sound.replaceTrack).toHaveBeenLastCalledWith(sound);
+    session.microphone.close();
+    expect(sound.stop).toHaveBeenCalled();
+    expect(newest().sound.replaceTrack).toHaveBeenLastCalledWith(null);
+    expect(session.microphone.view.getSnapshot()).toEqual({ state: "off" });
+    session.stop();
+  });
+
+  it("goes on with the picture when the microphone is refused or gone, and says which", async () => {
+    const sound = track();
+    let answer = () => Promise.reject<unknown>(new DOMException("", "NotAllowedError"));
+    const camera = track();
+    const asked = async ({ audio }: MediaStreamConstraints) => (audio ? answer() : { getVideoTracks: () => [camera], getTracks: () => [camera] });
+    const { session } = await live(setUp(asked as unknown as () => Promise<unknown>), { ...CAMERA, microphone: true });
+    expect(session.microphone.view.getSnapshot()).toMatchObject({ state: "failed", fault: { code: "mic_denied" } });
+    answer = async () => ({ getAudioTracks: () => [sound] });
+    await session.microphone.open();
+    expect(session.microphone.view.getSnapshot().state).toBe("on");
+    sound.onended?.();
+    expect(session.microphone.view.getSnapshot()).toMatchObject({ state: "failed", fault: { code: "mic_lost" } });
+    expect(name(session)).toBe("live");
+    session.stop();
+    expect(session.microphone.view.getSnapshot().state).toBe("off");
+  });
+
+  it("lets go of a microphone that is given after it was switched off", async () => {
+    const sound = track();
+    let give: (stream: unknown) => void = () => undefined;
+    const camera = track();
+    const asked = ({ audio }: MediaStreamConstraints) =>
+      audio ? new Promise((resolve) => (give = resolve)) : Promise.resolve({ getVideoTracks: () => [camera], getTracks: () => [camera] });
+    const { session } = await live(setUp(asked as unknown as () => Promise<unknown>), { ...CAMERA, microphone: true });
+    session.microphone.close();
+    give({ getAudioTracks: () => [sound] });
+    await vi.advanceTimersByTimeAsync(1);
+    expect(sound.stop).toHaveBeenCalled();
+    expect(session.microphone.view.getSnapshot().state).toBe("off");
+    session.stop();
+  });
+
+  it("has the demo listened to, and does with its pictures where the server cannot listen", async () => {
+    const { api, session } = setUp(() => Promise.reject(new Error()));
+    api.createSession.mockRejectedValueOnce(new ApiError("invalid_request", "unknown pipeline 'audio', have: vision", 400));
+    await live({ api, session }, DEMO);
+    expect(api.createSession.mock.calls.map(([, { pipelines }]) => pipelines)).toEqual([["vision", "audio"], ["vision"]]);
+    expect(session.running.getSnapshot()?.hears).toBe("cannot");
+    session.stop();
+    await live({ api, session }, DEMO);
+    expect(session.running.getSnapshot()?.hears).toBe("yes");
+    session.stop();
+  });
+
+  it("forgets what was being said when the connection breaks, and keeps what was final", async () => {
+    const { session } = await live();
+    newest().channels[0]?.say(said(7, "hello"));
+    newest().channels[1]?.say(said(null, "wor", { at: 1_700_000_100 }));
+    await vi.advanceTimersByTimeAsync(200);
+    const { view } = session.feed.transcript;
+    expect(view.getSnapshot().partial?.text).toBe("wor");
+    newest().become("failed");
+    await vi.advanceTimersByTimeAsync(600);
+    expect(view.getSnapshot().partial).toBeNull();
+    newest().channels[0]?.say(said(7, "hello"));
+    newest().channels[0]?.say(said(8, "world", { at: 1_700_000_101 }));
+    await vi.advanceTimersByTimeAsync(200);
+    expect(view.getSnapshot().lines.map(({ text }) => text)).toEqual(["hello", "world"]);
     session.stop();
   });
 });

@@ -1,0 +1,214 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { type Api, ApiError } from "@/lib/api";
+import { parseHealth } from "@/lib/healthreport";
+import { fault } from "@/lib/faults";
+import { silenceOf } from "@/lib/silence";
+import { lineOf, marked, Transcript } from "@/lib/transcript";
+import { TranscriptLog } from "@/lib/transcriptlog";
+import { parseMessage } from "@/lib/types";
+import { object, said, speech } from "./fixtures";
+
+const word = (text: string, start: number, probability = 1) => ({ text, start, end: start + 0.2, probability });
+
+describe("Transcript", () => {
+  beforeEach(() => vi.useFakeTimers());
+  afterEach(() => vi.useRealTimers());
+
+  function open() {
+    const transcript = new Transcript();
+    transcript.open();
+    const view = () => {
+      vi.advanceTimersByTime(150);
+      return transcript.view.getSnapshot();
+    };
+    return { transcript, view, texts: () => view().lines.map(({ text }) => text) };
+  }
+
+  it("shows the newest partial until its final comes, and keeps that", () => {
+    const { transcript, view } = open();
+    transcript.add(said(null, "and", { at: 10 }));
+    transcript.add(said(null, "and so", { at: 11 }));
+    expect(view()).toMatchObject({ partial: { text: "and so" }, lines: [] });
+    transcript.add(said(3, "And so.", { at: 12 }));
+    expect(view()).toMatchObject({ partial: null, lines: [{ text: "And so.", seq: 3 }] });
+    transcript.close();
+  });
+
+  it("takes a shown partial back with an empty final", () => {
+    const { transcript, view } = open();
+    transcript.add(said(null, "hm", { at: 10 }));
+    transcript.add(said(null, "", { at: 11, data: { ...said(null, "").data, final: true } }));
+    expect(view()).toMatchObject({ partial: null, lines: [] });
+    transcript.close();
+  });
+
+  it("passes over partials that arrive after what replaced them: live events overtake each other", () => {
+    const { transcript, view } = open();
+    transcript.add(said(null, "and so my", { at: 11 }));
+    transcript.add(said(null, "and", { at: 10 }));
+    expect(view().partial?.text).toBe("and so my");
+    transcript.add(said(3, "And so my fellow.", { at: 12 }));
+    transcript.add(said(null, "and so my fell", { at: 11.5 }));
+    expect(view().partial).toBeNull();
+    transcript.close();
+  });
+
+  it("does not take back the next utterance's partial with a final that comes late or again", () => {
+    const { transcript, view } = open();
+    transcript.add(said(null, "next", { at: 13 }));
+    transcript.add(said(3, "Before.", { at: 12 }));
+    expect(view()).toMatchObject({ partial: { text: "next" }, lines: [{ text: "Before." }] });
+    transcript.close();
+  });
+
+  it("puts lines that were paged in later where they belong", () => {
+    const { transcript, texts } = open();
+    for (const seq of [1, 9, 4, 6]) transcript.add(said(seq, `line ${seq}`));
+    expect(texts()).toEqual(["line 1", "line 4", "line 6", "line 9"]);
+    transcript.close();
+  });
+
+  it("says that somebody speaks, but not for ever when the word of the end is lost", () => {
+    const { transcript, view } = open();
+    transcript.add(speech("started", 5));
+    expect(view().speaking).toBe(true);
+    transcript.add(speech("stopped", 7));
+    transcript.add(speech("started", 6));
+    expect(view().speaking).toBe(false);
+    transcript.add(speech("started", 8));
+    transcript.add(said(null, "still", { at: 9 }));
+    expect(view().speaking).toBe(true);
+    vi.advanceTimersByTime(31_000);
+    expect(view()).toMatchObject({ speaking: false, partial: null });
+    transcript.close();
+  });
+
+  it("tells when a line's first word was said by the wall clock, not when its event left", () => {
+    const { transcript, view } = open();
+    const seen = { frame: { width: 1, height: 1 }, inferenceMs: 1, objects: [] };
+    transcript.add({ ...object(1), at: 1_000.1, mediaTime: 0, kind: "detection", data: seen });
+    const data = { ...said(2, "Hi there.").data, words: [word("Hi", 4), word("there.", 4.3)] };
+    transcript.add(said(2, "", { at: 1_009, mediaTime: 5, data }));
+    expect(view().lines[0]?.at).toBeCloseTo(1_004.1);
+    transcript.close();
+  });
+
+  it("holds the newest lines and counts what it let go", () => {
+    const { transcript, view } = open();
+    for (let seq = 1; seq <= 600; seq += 1) transcript.add(said(seq, `${seq}`));
+    expect(view()).toMatchObject({ forgotten: 100, lines: { length: 500 } });
+    expect(view().lines.at(-1)?.text).toBe("600");
+    transcript.close();
+  });
+
+  it("keeps the lines when the session is over, and begins empty with the next", () => {
+    const { transcript, view } = open();
+    transcript.add(said(1, "kept"));
+    transcript.add(said(null, "lost", { at: 2_000_000_000 }));
+    transcript.close();
+    expect(transcript.view.getSnapshot()).toMatchObject({ lines: [{ text: "kept" }], partial: null });
+    transcript.open();
+    expect(view().lines).toEqual([]);
+    transcript.close();
+  });
+});
+
+describe("marked", () => {
+  const of = (text: string, ...words: ReturnType<typeof word>[]) => marked({ text, words }).map((piece) => [piece.text, piece.probability]);
+
+  it("marks the words that the recogniser doubts, and nothing else of the text", () => {
+    expect(of("My fellow Americans.", word(" My", 0), word(" fellow", 1, 0.3), word(" Americans.", 2, 0.9))).toEqual([
+      ["My ", null],
+      ["fellow", 0.3],
+      [" Americans.", null],
+    ]);
+  });
+
+  it("finds a word again where it was said again, and passes over one that the text spells differently", () => {
+    expect(of("no no", word("no", 0), word("NO", 1, 0.1), word("no", 2, 0.2))).toEqual([["no ", null], ["no", 0.2]]);
+  });
+
+  it("leaves a text without words as it is", () => expect(of("plain")).toEqual([["plain", null]]));
+});
+
+describe("lineOf", () => {
+  it("falls back on the event's own time where media time is unknown", () => {
+    expect(lineOf(said(1, "x", { at: 7, mediaTime: null }), Infinity).at).toBe(7);
+  });
+});
+
+describe("parseMessage", () => {
+  it("knows speech and words", () => {
+    expect(parseMessage(JSON.stringify(speech("started", 1)))).toMatchObject({ kind: "speech" });
+    expect(parseMessage(JSON.stringify(said(1, "x")))).toMatchObject({ kind: "transcript" });
+  });
+});
+
+describe("TranscriptLog", () => {
+  it("reads from the beginning, page by page, and what came since", async () => {
+    const events = vi.fn<Api["events"]>(async (_, after) =>
+      after === 0 ? { events: [said(2, "one"), said(5, "two")], next: 5 } : after === 5 ? { events: [said(9, "three")], next: null } : { events: [], next: null },
+    );
+    const log = new TranscriptLog({ events } as unknown as Api);
+    log.open("s");
+    await vi.waitFor(() => expect(log.view.getSnapshot().busy).toBe(false));
+    expect(log.view.getSnapshot()).toMatchObject({ complete: false, lines: [{ text: "one" }, { text: "two" }] });
+    await log.more();
+    expect(log.view.getSnapshot()).toMatchObject({ complete: true, lines: { length: 3 } });
+    await log.more();
+    expect(events.mock.calls.map(([, after, , kinds]) => [after, kinds])).toEqual([0, 5, 9].map((after) => [after, ["transcript"]]));
+    expect(log.view.getSnapshot().lines).toHaveLength(3);
+  });
+
+  it("says why it cannot read, and can be asked again", async () => {
+    const events = vi.fn<Api["events"]>(async () => ({ events: [said(2, "one")], next: null }));
+    events.mockRejectedValueOnce(new ApiError("server_gone", "", 0));
+    const log = new TranscriptLog({ events } as unknown as Api);
+    log.open("s");
+    await vi.waitFor(() => expect(log.view.getSnapshot().fault?.code).toBe("server_gone"));
+    await log.more();
+    expect(log.view.getSnapshot()).toMatchObject({ fault: null, lines: [{ text: "one" }] });
+  });
+
+  it("forgets the answer for a session that is not open any more", async () => {
+    let answer: (page: Awaited<ReturnType<Api["events"]>>) => void = () => undefined;
+    const log = new TranscriptLog({ events: () => new Promise((resolve) => (answer = resolve)) } as unknown as Api);
+    log.open("a");
+    log.close();
+    answer({ events: [said(1, "late")], next: null });
+    await Promise.resolve();
+    expect(log.view.getSnapshot()).toMatchObject({ sessionId: null, lines: [] });
+  });
+});
+
+describe("silence in words", () => {
+  const on = { state: "on", name: "" } as const;
+  const runs = { name: "whisper", engine: "faster-whisper", reason: "", fallback: false };
+  const of = (change: Partial<Parameters<typeof silenceOf>[0]>) => silenceOf({ kind: "camera", hears: "yes", microphone: on, recogniser: runs, ...change });
+
+  it.each([
+    ["nothing runs", of({ kind: null }), /demo has a voice/, null, false],
+    ["an older server", of({ hears: "cannot" }), /older than this page/, null, true],
+    ["a camera without it", of({ hears: "no" }), /was off when/, "restart", false],
+    ["somebody's session without sound", of({ kind: "watch", hears: "no" }), /pictures alone/, null, false],
+    ["a screen", of({ kind: "screen", hears: "no" }), /screen comes without sound/, null, false],
+    ["switched off", of({ microphone: { state: "off" } }), /is off/, "open", false],
+    ["a prompt", of({ microphone: { state: "asking" } }), /allow it/, null, false],
+    ["refused", of({ microphone: { state: "failed", fault: fault("mic_denied") } }), /blocked/, "open", true],
+    ["no recogniser", of({ recogniser: { ...runs, name: "", reason: "no model" } }), /no model/, null, true],
+    ["just silence", of({}), /Listening/, null, false],
+    ["the demo", of({ kind: "demo", microphone: { state: "off" } }), /Listening/, null, false],
+  ])("%s", (_, silence, text, action, trouble) => {
+    expect(silence.text).toMatch(text);
+    expect(silence).toMatchObject({ action, trouble });
+  });
+});
+
+describe("the recogniser in /health", () => {
+  it("is what its self-test says, null where there is no such test", () => {
+    const check = { status: "degraded", model: "pocketsphinx-en", engine: "pocketsphinx", reason: "no other", fallback: true };
+    expect(parseHealth({ checks: { recogniser: check } }).recogniser).toEqual({ name: "pocketsphinx-en", engine: "pocketsphinx", reason: "no other", fallback: true });
+    expect(parseHealth({ checks: { recogniser: { status: "degraded", reason: "loading" } } }).recogniser).toMatchObject({ name: "", reason: "loading" });
+    expect(parseHealth({ checks: {} }).recogniser).toBeNull();
+  });
+});
