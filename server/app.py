@@ -19,7 +19,6 @@ from av import VideoFrame
 from signaling.peer import PeerOptions
 from tracks import edges
 from tracks.asr import AsrInfo
-from tracks.asr.options import Endpoint
 from tracks.bus import EventBus
 from tracks.detect import DetectorInfo
 from tracks.detect.confine import confine_ultralytics
@@ -51,7 +50,7 @@ from .numbers import SessionNumbers
 from .openai_audio import add_openai_audio
 from .origin import AccessPolicy
 from .recognisers import Load as LoadAsr
-from .recognisers import Recognisers
+from .recognisers import Recognisers, endpoint_of
 from .routes import artifacts as artifact_routes
 from .routes import audio, events, peers, sessions, sources, transcript
 from .sessions import LiveSessions
@@ -82,6 +81,8 @@ class Server:
     """The default detector, None while it is loading."""
     recogniser: Callable[[], AsrInfo | None]
     """The server's own recogniser, None while it is loading and when there is none to be had."""
+    deaf: Callable[[], str]
+    """Why there is none; empty while it is loading and once there is."""
     ready: asyncio.Task[None]
     """Done when the detector is loaded and the self-tests have run; raises what failed."""
 
@@ -117,7 +118,7 @@ async def serve(
             data_dir=settings.data_dir,
             force_cpu=settings.force_cpu,
             threads=settings.asr_threads,
-            endpoint=_endpoint(settings),
+            endpoint=endpoint_of(settings),
             load=load_asr,
         )
         stack.push_async_callback(recognisers.close)
@@ -212,15 +213,15 @@ async def serve(
         add_metrics(app, metrics)
         has_console = await asyncio.to_thread(add_console, app, settings.web_dir or WEB_DIR)
         yield Server(
-            app, live, has_console, database.where, lambda: info[0] if info else None, lambda: hearing.info, ready
+            app,
+            live,
+            has_console,
+            database.where,
+            lambda: info[0] if info else None,
+            lambda: hearing.info,
+            lambda: hearing.problem,
+            ready,
         )
-
-
-def _endpoint(settings: Settings) -> Endpoint | None:
-    """Where recognisers elsewhere are."""
-    if settings.openai_base_url is None:
-        return None
-    return Endpoint(settings.openai_base_url, settings.openai_api_key or "")
 
 
 def _media_hosts(settings: Settings) -> Sequence[str] | None:

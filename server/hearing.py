@@ -39,6 +39,11 @@ class Hearing:
         """The server's own recogniser; None until it is loaded."""
         return self._info
 
+    @property
+    def problem(self) -> str:
+        """Why there is no recogniser; empty while it is loading and once there is one."""
+        return self._problem
+
     async def start(self) -> None:
         """Load the recogniser. Raises ModelUnavailable when there is none to be had."""
         try:

@@ -12,6 +12,8 @@ from tracks.asr.options import Endpoint
 from tracks.dictation import AsrWorker, asr_worker
 from tracks.registry import Registry
 
+from .settings import Settings
+
 logger = logging.getLogger(__name__)
 
 NICENESS = 3
@@ -73,6 +75,13 @@ class Recognisers:
         return self._load(
             choice, registry=self._registry, fallback=fallback, fetch=fetch, report=logger.info, **self._options
         )
+
+
+def endpoint_of(settings: Settings) -> Endpoint | None:
+    """Where recognisers elsewhere are."""
+    if settings.openai_base_url is None:
+        return None
+    return Endpoint(settings.openai_base_url, settings.openai_api_key or "")
 
 
 def _load_recogniser(choice: str, **options: Any) -> Asr:

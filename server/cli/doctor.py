@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from .findings import Findings
 
 
-@accepts_settings("host", "port", "insecure_bind", "data_dir", "profile", "detector", "models", "web_dir", "force_cpu")
+@accepts_settings(
+    "host", "port", "insecure_bind", "data_dir", "profile", "detector", "asr", "models", "web_dir", "force_cpu"
+)
 def doctor(
     json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False, **given: str | bool | None
 ) -> None:
@@ -34,7 +36,7 @@ def doctor(
     except SettingsError as error:
         problem = str(error)
     errors = screen.console(errors=True)
-    with errors.status("trying the detector; the first time takes up to a minute"):
+    with errors.status("trying detector and recogniser; the first time takes up to a minute"):
         findings: Findings = examine(settings, problem)
     if json:
         screen.print_json(as_json(findings))

@@ -16,6 +16,8 @@ QUICK_S = 20.0
 """How long a look at the machine may take: imports from a cold disk are among them."""
 DETECTOR_S = 400.0
 """How long the detector may take: an export may take 300 s."""
+RECOGNISER_S = 120.0
+"""How long the recogniser may take: a large Whisper model takes a while to load from a disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +52,13 @@ async def _examine(settings: Settings | None, problem: str) -> Findings:
         found |= await _run(place.checks(settings, in_use=busy), QUICK_S)
         if found["packages"].status != "failed":
             from .detector import detector_check, gpu_check, profile_check
+            from .recogniser import recogniser_check
 
             found |= await _run([gpu_check(settings), profile_check(settings)], QUICK_S)
             writable = found["data"].status != "failed"
             found |= await _run([detector_check(settings, writable=writable)], DETECTOR_S)
+            # After it, not beside it: each is timed.
+            found |= await _run([recogniser_check(settings)], RECOGNISER_S)
     return Findings(get_version(), found)
 
 

@@ -10,8 +10,8 @@ from tracks.detect.hub import NAME, Hub
 from tracks.errors import NotFound
 from tracks.registry import ModelSpec, Registry
 
-Place = Literal["bundled", "file", "fetched", "not here", "missing"]
-"""`not here` can be fetched; a file of the registry that is `missing` cannot."""
+Place = Literal["bundled", "file", "fetched", "not here", "missing", "elsewhere"]
+"""`not here` can be fetched; a file of the registry that is `missing` cannot; `elsewhere` is behind OPENAI_BASE_URL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +22,17 @@ class Entry:
     """What to choose it by: its name in the registry, or its file name at the hub."""
     task: str
     place: Place
-    path: Path
-    """Where it is or would be; a file, or the folder of an OpenVINO model."""
+    path: Path | None
+    """Where it is or would be: a file, or the folder of an OpenVINO, CTranslate2 or Sphinx model. None when nowhere."""
     size_bytes: int | None
     """None when it is not here."""
     sha256: str | None
     """What it must have: the registry's, else that of its first use. None while nobody knows."""
     licence: str
     hub: str | None
-    """Its file name at the hub."""
+    """Its file name at the hub; of recognisers: its repository, or its name elsewhere."""
+    engine: str = ""
+    """Of recognisers."""
 
     def as_json(self) -> dict[str, Any]:
         """JSON-ready, camelCase."""
@@ -38,11 +40,12 @@ class Entry:
             "name": self.name,
             "task": self.task,
             "place": self.place,
-            "path": str(self.path),
+            "path": None if self.path is None else str(self.path),
             "bytes": self.size_bytes,
             "sha256": self.sha256,
             "licence": self.licence,
             "hub": self.hub,
+            **({"engine": self.engine} if self.engine else {}),
         }
 
     @property
@@ -89,7 +92,7 @@ def _entry(spec: ModelSpec, hub: Hub, known: dict[str, str]) -> Entry:
     if spec.hub is not None:
         return _from_hub(spec.name, spec.task, spec.hub, spec.sha256, spec.licence, hub, known)
     assert spec.file is not None  # the registry has seen to it
-    size_bytes = _size(spec.file)
+    size_bytes = size_on_disk(spec.file)
     place: Place = "missing" if size_bytes is None else "bundled" if spec.bundled else "file"
     return Entry(spec.name, spec.task, place, spec.file, size_bytes, spec.sha256, spec.licence, None)
 
@@ -98,13 +101,15 @@ def _from_hub(
     name: str, task: str, file_name: str, sha256: str | None, licence: str, hub: Hub, known: dict[str, str]
 ) -> Entry:
     path = hub.folder / file_name
-    size_bytes = _size(path)
+    size_bytes = size_on_disk(path)
     place: Place = "not here" if size_bytes is None else "fetched"
     return Entry(name, task, place, path, size_bytes, sha256 or known.get(file_name), licence, file_name)
 
 
-def _size(path: Path) -> int | None:
-    """Bytes of a file, or of all files in a folder; None when there is nothing."""
+def size_on_disk(path: Path | None) -> int | None:
+    """Bytes of a file, or of all files in and below a folder; None when there is nothing."""
+    if path is None or not path.exists():
+        return None
     if path.is_dir():
-        return sum(file.stat().st_size for file in path.iterdir() if file.is_file())
-    return path.stat().st_size if path.exists() else None
+        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    return path.stat().st_size

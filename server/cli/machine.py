@@ -15,7 +15,10 @@ import psutil
 from ..health import Check, CheckResult
 from .words import size_of
 
-PACKAGES = ("aiohttp", "aiortc", "av", "numpy", "onnxruntime", "openvino", "tortoise-orm", "torch", "ultralytics")
+PACKAGES = (
+    *("aiohttp", "aiortc", "av", "faster-whisper", "numpy", "onnxruntime", "openvino", "pocketsphinx", "silero-vad"),
+    *("tortoise-orm", "torch", "ultralytics"),
+)
 """Whose versions decide how media, models and data are treated."""
 OPTIONAL = ("openvino",)
 """There is none for every processor."""

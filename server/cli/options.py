@@ -24,6 +24,8 @@ OPTIONS: Mapping[str, tuple[str, str]] = {
     "data_dir": ("FOLDER", "Database, fetched models, cached exports; without this, ./data."),
     "profile": ("NAME", "Profile of sessions that name none: fast, accurate, cpu-only or auto."),
     "detector": ("MODEL", "A registry name, a hub name (yolo26n.pt) or a path; auto chooses."),
+    "asr": ("MODEL", "The recogniser: a registry name, a hub name (Systran/faster-whisper-base), a path, or auto."),
+    "asr_threads": ("N", "CPU threads of recognition; 0 leaves it to the engine."),
     "models": ("FILE", "A model registry (TOML) that is merged over the one that ships."),
     "web_dir": ("FOLDER", "The built console."),
     "force_cpu": ("", "Use no GPU, whatever is there."),

@@ -17,16 +17,17 @@ from aiohttp import web
 from tracks.errors import Conflict, VedetteError
 
 from ..app import Server, serve
-from ..logs import configure
+from ..logs import configure, redact
 from ..memory import use_few_arenas
 from ..middleware import runner_options
 from ..settings import Settings
 from ..version import get_version
-from .words import describe_detector, url_of
+from .words import describe_detector, describe_recogniser, url_of
 
 logger = logging.getLogger(__name__)
 
 STOP_TIMEOUT_S = 8.0
+INDENT = " " * len("  recogniser  ")
 
 
 def run(settings: Settings) -> int:
@@ -95,21 +96,33 @@ def _welcome(server: Server, runner: web.AppRunner) -> None:
     console = f"{base}/" if server.has_console else "not built: it needs Node 20 or newer, then `make run` again"
     lines = [
         f"Vedette {get_version()} is listening",
-        f"  console   {console}",
-        f"  health    {base}/health",
-        f"  data      {server.database}",
-        "  detector  loading …",
+        f"  console     {console}",
+        f"  health      {base}/health",
+        f"  data        {server.database}",
+        "  detector    loading …",
+        "  recogniser  loading …",
     ]
     print("\n".join(lines), flush=True)
 
 
 async def _announce(server: Server) -> None:
-    """Say which model runs where, as soon as that is known."""
+    """Say which models run where, as soon as that is known."""
     try:
         await server.ready
     except VedetteError as error:
-        print(f"  detector  none: {error.message}", flush=True)
+        print(f"  detector    none: {error.message}", flush=True)
         return
-    info = server.detector()
-    if info is not None:
-        print(f"  detector  {describe_detector(info)}\n            {info.reason}\nready; Ctrl-C stops", flush=True)
+    print("\n".join((*models(server), "ready; Ctrl-C stops")), flush=True)
+
+
+def models(server: Server) -> list[str]:
+    """Which models run where and why, or why none does."""
+    lines = []
+    detector, recogniser = server.detector(), server.recogniser()
+    if detector is not None:
+        lines += [f"  detector    {describe_detector(detector)}", f"{INDENT}{detector.reason}"]
+    if recogniser is not None:
+        lines += [f"  recogniser  {describe_recogniser(recogniser)}", f"{INDENT}{recogniser.reason}"]
+    else:
+        lines.append(f"  recogniser  none: {redact(server.deaf())}")
+    return lines

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tracks.asr import AsrInfo
     from tracks.detect import DetectorInfo
 
 
@@ -12,6 +13,14 @@ def describe_detector(info: DetectorInfo) -> str:
     """`people on cpu by openvino, fp32, class person`."""
     classes = f"class {info.labels[0]}" if len(info.labels) == 1 else f"{len(info.labels)} classes"
     return f"{info.name} on {info.device} by {info.runtime}, {info.precision}, {classes}"
+
+
+def describe_recogniser(info: AsrInfo) -> str:
+    """`whisper-base on cpu by faster-whisper, int8, 99 languages`, `pocketsphinx on cpu, 5.1.1, language en`."""
+    by = "" if info.engine == info.name else f" by {info.engine}"
+    known = f"language {info.languages[0]}" if len(info.languages) == 1 else f"{len(info.languages)} languages"
+    parts = (f"{info.name} on {info.device}{by}", info.compute, known if info.languages else "")
+    return ", ".join(part for part in parts if part)
 
 
 def url_of(host: str, port: int) -> str:

@@ -34,7 +34,9 @@ def weights() -> bytes:
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs `vedette …` in an empty folder and an environment without settings."""
-    for name in [name for name in os.environ if name.startswith("VEDETTE_")] + ["DATABASE_URL", "FORCE_CPU"]:
+    for name in [name for name in os.environ if name.startswith("VEDETTE_")] + [
+        *("DATABASE_URL", "FORCE_CPU", "OPENAI_BASE_URL", "OPENAI_API_KEY")
+    ]:
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")

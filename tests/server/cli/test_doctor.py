@@ -17,8 +17,8 @@ from server.database import FILE_NAME
 from server.datadir import DataDir
 from tests.server.cli.terminal import Hub, Run, told
 
-UNTRIED = ("--detector", "yolo26n")
-"""A model that is not here and is not fetched: for tests of everything else."""
+UNTRIED = ("--detector", "yolo26n", "--asr", "whisper-base")
+"""Models that are not here and are not fetched: for tests of everything else."""
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_a_machine_that_is_well(run: Run, web_dir: Path) -> None:
     result = run("doctor", "--port", "0", "--web-dir", web_dir, COLUMNS="200")
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
-    assert len(lines) < 40
+    assert len(lines) < 45
     assert max(map(len, lines)) <= 100
     assert "\x1b" not in result.output
     for words in (
@@ -59,6 +59,8 @@ def test_a_machine_that_is_well(run: Run, web_dir: Path) -> None:
         "auto means fast here",
         "only this machine can reach it",
         "will be made at the first start",
+        "pocketsphinx on cpu, 5.1.1, language en",
+        'it heard "two men in sunglasses"',
         "A server can run here",
     ):
         assert words in told(result)
@@ -67,12 +69,15 @@ def test_a_machine_that_is_well(run: Run, web_dir: Path) -> None:
     assert list(found["checks"]) == [
         *("system", "packages", "cameras", "settings"),
         *("address", "network", "data", "database", "console"),
-        *("gpu", "profile", "detector"),
+        *("gpu", "profile", "detector", "recogniser"),
     ]
     looked = found["checks"]["detector"]
     assert looked["fallback"] is False
     assert len(looked["inferenceMs"]) == 10
     assert looked["found"]["person"] > 0
+    listened = found["checks"]["recogniser"]
+    assert (listened["heard"], listened["fallback"]) == ("two men in sunglasses", False)
+    assert 0 < listened["tookS"] < 60
 
 
 def test_a_taken_port_is_a_failure_with_a_remedy(run: Run, taken: int) -> None:
@@ -193,9 +198,24 @@ def test_doctor_fetches_nothing(run: Run) -> None:
     assert untried["status"] == "degraded"
     assert untried["remedy"] == "vedette models pull yolo26n"
     assert not Path("data/models").exists()
-    unknown = run("doctor", "--port", "0", "--json", "--detector", "yol")
+    unheard = checks(run("doctor", "--port", "0", "--json", *UNTRIED))["recogniser"]
+    assert (unheard["status"], unheard["remedy"]) == ("degraded", "vedette models pull whisper-base")
+    assert not Path("data/models").exists()
+    unknown = run("doctor", "--port", "0", "--json", *UNTRIED, "--detector", "yol")
     assert unknown.exit_code == 1
     assert checks(unknown)["detector"]["code"] == "not_found"
+
+
+def test_a_server_runs_without_the_recogniser_that_was_asked_for(run: Run) -> None:
+    """What stands in for it is a warning that says why, what is no name at all is one, and neither is a failure."""
+    fallen = run("doctor", "--port", "0", "--json", *UNTRIED, "--asr", "openai")
+    found = checks(fallen)["recogniser"]
+    assert fallen.exit_code == 0
+    assert (found["status"], found["engine"], found["fallback"]) == ("degraded", "pocketsphinx", True)
+    assert "needs OPENAI_BASE_URL" in found["text"]
+    unknown = run("doctor", "--port", "0", "--json", *UNTRIED, "--asr", "wisper")
+    assert unknown.exit_code == 0
+    assert checks(unknown)["recogniser"]["code"] == "not_found"
 
 
 def test_cameras_of_the_machine_are_named(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

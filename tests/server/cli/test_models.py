@@ -22,19 +22,28 @@ def test_list_shows_the_registry_and_what_auto_means(run: Run) -> None:
     rows = {line.split()[0]: line.split() for line in result.output.splitlines() if line.strip()}
     assert rows["people"] == ["people", "detect", "bundled", "1.7", "MB", SHA256[:12], "AGPL-3.0", "<-", "auto"]
     assert rows["yolo26n"][:4] == ["yolo26n", "detect", "not", "here"]
-    assert "auto means people: nothing was fetched" in result.output
+    assert rows["pocketsphinx"][:4] == ["pocketsphinx", "asr", "bundled", "37.9"]
+    assert rows["pocketsphinx"][-2:] == ["<-", "auto"]
+    assert rows["whisper-base"][:4] == ["whisper-base", "asr", "not", "here"]
+    assert rows["openai"] == ["openai", "asr", "elsewhere", "unknown"]
+    assert "auto means, to detect, people: nothing was fetched" in result.output
+    assert "auto means, to hear, pocketsphinx: nothing was fetched" in result.output
     assert not Path("data").exists()
 
 
 def test_list_as_json_is_for_programs(run: Run) -> None:
     """The same, with full paths and hashes."""
-    listed = json.loads(run("models", "list", "--json", VEDETTE_DETECTOR="yolo26n").output)
-    people, *others = listed["models"]
+    listed = json.loads(run("models", "list", "--json", VEDETTE_DETECTOR="yolo26n", VEDETTE_ASR="whisper-base").output)
+    people, *others = (each for each in listed["models"] if each["task"] == "detect")
     assert people["sha256"] == SHA256
     assert people["bytes"] == Path(people["path"]).stat().st_size
     assert [each["place"] for each in others] == ["not here", "not here"]
     assert listed["auto"]["name"] == "people"
     assert listed["detector"] == "yolo26n"
+    sphinx, *_, openai = (each for each in listed["models"] if each["task"] == "asr")
+    assert Path(sphinx["path"]).is_dir()
+    assert (openai["place"], openai["path"], openai["bytes"]) == ("elsewhere", None, None)
+    assert (listed["autoRecogniser"]["name"], listed["recogniser"]) == ("pocketsphinx", "whisper-base")
 
 
 def test_list_knows_the_operators_registry(run: Run, tmp_path: Path) -> None:
@@ -69,7 +78,7 @@ def test_pull_fetches_checks_and_says_where(run: Run, hub: Hub) -> None:
     assert "the same as at its first use" in again.stdout
     assert hub.asked == ["/yolo26n.pt"]
     listed = run("models", "list")
-    assert "auto means yolo26n: the newest model fetched earlier" in listed.output
+    assert "auto means, to detect, yolo26n: the newest model fetched earlier" in listed.output
 
 
 def test_pull_takes_any_name_of_the_hub(run: Run, hub: Hub, weights: bytes) -> None:
@@ -77,7 +86,7 @@ def test_pull_takes_any_name_of_the_hub(run: Run, hub: Hub, weights: bytes) -> N
     hub.files["yolo99x.pt"] = weights
     assert run("models", "pull", "yolo99x.pt", "--from", f"{hub.url}/").exit_code == 0
     listed = json.loads(run("models", "list", "--json").output)
-    assert listed["models"][-1]["name"] == "yolo99x.pt"
+    assert "yolo99x.pt" in [each["name"] for each in listed["models"]]
     assert listed["auto"]["name"] == "yolo99x.pt"
 
 
@@ -87,6 +96,8 @@ def test_pull_takes_any_name_of_the_hub(run: Run, hub: Hub, weights: bytes) -> N
         ("yolo26s", "model_unavailable: yolo26s.pt cannot be fetched from http://127.0.0.1"),
         ("yolo26n", "model_unavailable: what http://127.0.0.1"),
         ("people", "invalid_request: people is no model of the hub"),
+        ("pocketsphinx", "invalid_request: pocketsphinx is no model of the hub: there is nothing to fetch"),
+        ("openai", "invalid_request: openai runs elsewhere, at OPENAI_BASE_URL"),
         ("../evil.pt", "not_found: unknown model '../evil.pt', have: yolo26n, yolo26s"),
     ],
 )
@@ -124,7 +135,8 @@ def test_verify_passes_what_is_right(run: Run, hub: Hub) -> None:
     run("models", "pull", "yolo26n", "--from", hub.url)
     result = run("models", "verify")
     assert result.exit_code == 0
-    assert [line.split()[:2] for line in result.output.splitlines()] == [["ok", "people:"], ["ok", "yolo26n:"]]
+    said = [line.split()[:2] for line in result.output.splitlines()]
+    assert said == [["ok", "people:"], ["ok", "yolo26n:"], ["ok", "pocketsphinx:"]]
 
 
 def test_verify_finds_a_damaged_file(run: Run, hub: Hub) -> None:
@@ -138,7 +150,7 @@ def test_verify_finds_a_damaged_file(run: Run, hub: Hub) -> None:
     assert result.exit_code == 1
     assert "ok people:" in told(result)
     assert f"wrong yolo26n: weights {file} have sha256" in told(result)
-    assert result.stderr == "model_unavailable: 1 of 2 cannot be used: yolo26n\n"
+    assert result.stderr == "model_unavailable: 1 of 3 cannot be used: yolo26n\n"
     assert run("models", "verify", "people").exit_code == 0
 
 
