@@ -83,18 +83,6 @@ export function Controls({ client, options, onProfile, onOverlay, onCamera, onMi
         </div>
       )}
       {filming && <CameraPicker cameras={cameras} value={camera} onChange={onCamera} />}
-      {(filming || !active) && (
-        <button
-          type="button"
-          className={styles.microphone}
-          aria-pressed={microphone}
-          title={microphone ? "The camera's session hears you; press to let go of the microphone" : "Let the camera's session hear you, too: what is said is written down"}
-          onClick={() => onMicrophone(!microphone)}
-        >
-          {microphone ? <Mic size={16} aria-hidden /> : <MicOff size={16} aria-hidden />}
-          Microphone
-        </button>
-      )}
       {watching ? (
         <p className={styles.hint}>You watch somebody&rsquo;s session. Leaving does not stop it.</p>
       ) : (
@@ -112,6 +100,18 @@ export function Controls({ client, options, onProfile, onOverlay, onCamera, onMi
             options={OVERLAYS.map((value) => ({ value, ...OVERLAY_WORDS[value] }))}
             onChange={onOverlay}
           />
+          {(filming || !active) && (
+            <button
+              type="button"
+              className={styles.microphone}
+              aria-pressed={microphone}
+              title={microphone ? "The camera's session hears you; press to let go of the microphone" : "Let the camera's session hear you, too: what is said is written down"}
+              onClick={() => onMicrophone(!microphone)}
+            >
+              {microphone ? <Mic size={16} aria-hidden /> : <MicOff size={16} aria-hidden />}
+              Microphone
+            </button>
+          )}
           {filming && sound.state === "failed" ? (
             <p className={styles.hint} data-failed role="alert">
               {sound.fault.title}. {sound.fault.text}

@@ -55,18 +55,15 @@ export function Transcript({ client, tabs, onSilence }: Props) {
       <header className={styles.head}>
         {tabs}
         <h2 className="visuallyHidden">Transcript</h2>
-        {speaking && (
-          <p className={styles.speaking}>
-            <AudioLines size={16} aria-hidden /> Speaking
-          </p>
-        )}
       </header>
-      {(named || forgotten > 0) && (
-        <p className={styles.facts}>
-          <span title="Language and recogniser">{named}</span>
-          {forgotten > 0 && <span>{whole(forgotten)} older lines are in the session&rsquo;s record</span>}
-        </p>
-      )}
+      <p className={styles.facts}>
+        <span title="Language and recogniser">{named}</span>
+        {speaking && (
+          <span className={styles.speaking}>
+            <AudioLines size={16} aria-hidden /> Speaking
+          </span>
+        )}
+      </p>
       {running?.hears === "yes" && recogniser?.fallback && (
         <p className={styles.fallback}>
           <TriangleAlert size={14} aria-hidden />
@@ -83,6 +80,7 @@ export function Transcript({ client, tabs, onSilence }: Props) {
       <div className={styles.scroller}>
         {/* Reachable by keyboard, since it scrolls. */}
         <ol ref={list} className={styles.lines} onScroll={onScroll} tabIndex={0} aria-label="What was said">
+          {forgotten > 0 && <li className={styles.older}>{whole(forgotten)} older lines are in the session&rsquo;s record.</li>}
           {lines.map((line, i) => (
             <TranscriptLine key={line.id} line={line} note={i === 0 ? undefined : newsOf(line, lines[i - 1])} />
           ))}

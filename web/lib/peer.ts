@@ -1,5 +1,5 @@
 import type { Api, Answer } from "./api";
-import { vp8First, withStartBitrate } from "./sdp";
+import { vp8First, withSoundApart, withStartBitrate } from "./sdp";
 import { type Control, parseMessage, type VedetteEvent } from "./types";
 
 const PROTOCOL = "vedette.v1";
@@ -134,7 +134,7 @@ export class Peer {
       return;
     }
     this.answer = answer;
-    await this.pc.setRemoteDescription({ type: "answer", sdp: withStartBitrate(answer.sdp, START_KBPS) });
+    await this.pc.setRemoteDescription({ type: "answer", sdp: withSoundApart(withStartBitrate(answer.sdp, START_KBPS)) });
     await this.trickle();
   }
 

@@ -17,3 +17,11 @@ export function vp8First<T extends { mimeType: string }>(codecs: readonly T[]): 
   const isVp8 = (codec: T) => codec.mimeType.toLowerCase() === "video/vp8";
   return [...codecs.filter(isVp8), ...codecs.filter((codec) => !isVp8(codec))];
 }
+
+/**
+ * The answer with its sound in a stream of its own. A browser holds the picture back until the sound of the same stream is
+ * due, and the sound's buffer grows with every burst: the picture came a second late here, on a busy machine.
+ */
+export function withSoundApart(sdp: string): string {
+  return sdp.replace(/^m=audio[^]*?(?=^m=|(?![^]))/gm, (section) => section.replace(/^(a=msid:)(\S+)/gm, "$1$2-sound"));
+}

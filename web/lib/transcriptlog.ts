@@ -5,6 +5,7 @@ import { ClockOrigin, type Line, lineOf } from "./transcript";
 import type { VedetteEvent } from "./types";
 
 const PAGE = 200;
+const FIRST_SEEN = 20;
 
 export interface TranscriptLogView {
   sessionId: string | null;
@@ -29,8 +30,8 @@ export class TranscriptLog {
 
   open(sessionId: string): void {
     this.close();
-    this.view.set({ ...EMPTY, sessionId });
-    void this.more();
+    this.view.set({ ...EMPTY, sessionId, busy: true });
+    void this.first(sessionId);
   }
 
   close(): void {
@@ -38,6 +39,16 @@ export class TranscriptLog {
     this.after = 0;
     this.origin = new ClockOrigin();
     this.view.set(EMPTY);
+  }
+
+  /** Words leave seconds after they were said, detections at once: a few of those tell when media time began. */
+  private async first(sessionId: string): Promise<void> {
+    const asked = (this.asked += 1);
+    const seen = await this.api.events(sessionId, 0, FIRST_SEEN, ["detection"]).catch(() => null);
+    if (asked !== this.asked) return;
+    for (const event of seen?.events ?? []) this.origin.see(event);
+    this.view.set({ ...this.view.getSnapshot(), busy: false });
+    await this.more();
   }
 
   /** Read on; of a session that runs, also what came since. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { backoffMs } from "@/lib/backoff";
-import { vp8First, withStartBitrate } from "@/lib/sdp";
+import { vp8First, withSoundApart, withStartBitrate } from "@/lib/sdp";
 import { parseMessage } from "@/lib/types";
 import { type Pulse, Watchdog } from "@/lib/watchdog";
 
@@ -52,6 +52,15 @@ describe("Watchdog", () => {
 });
 
 describe("sdp", () => {
+  it("has the picture wait for no sound: that is a stream of its own, wherever it stands", () => {
+    const video = "m=video 9 X 96\r\na=msid:s v\r\n";
+    const data = "m=application 9 X webrtc-datachannel\r\n";
+    const audio = (stream: string) => `m=audio 9 X 111\r\na=mid:1\r\na=msid:${stream} a\r\n`;
+    expect(withSoundApart(`v=0\r\n${audio("s")}${video}${data}`)).toBe(`v=0\r\n${audio("s-sound")}${video}${data}`);
+    expect(withSoundApart(`v=0\r\n${video}${data}${audio("s")}`)).toBe(`v=0\r\n${video}${data}${audio("s-sound")}`);
+    expect(withSoundApart(video)).toBe(video);
+  });
+
   it("adds a start bitrate to the first codec, with or without parameters of its own", () => {
     const plain = "m=video 9 UDP/TLS/RTP/SAVPF 96 97\r\na=rtpmap:96 VP8/90000\r\na=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\n";
     expect(withStartBitrate(plain, 1_800)).toContain("a=rtpmap:96 VP8/90000\r\na=fmtp:96 x-google-start-bitrate=1800\r\n");

@@ -146,23 +146,25 @@ describe("parseMessage", () => {
 
 describe("TranscriptLog", () => {
   it("reads from the beginning, page by page, and what came since", async () => {
-    const events = vi.fn<Api["events"]>(async (_, after) =>
-      after === 0 ? { events: [said(2, "one"), said(5, "two")], next: 5 } : after === 5 ? { events: [said(9, "three")], next: null } : { events: [], next: null },
+    const seen = { ...object(1), at: 90.1, mediaTime: 0, kind: "detection" as const, data: { frame: { width: 1, height: 1 }, inferenceMs: 1, objects: [] } };
+    const events = vi.fn<Api["events"]>(async (_, after, __, kinds) =>
+      kinds?.[0] === "detection" ? { events: [seen], next: null } :
+      after === 0 ? { events: [said(2, "one"), said(5, "two", { at: 100, mediaTime: 5 })], next: 5 } : after === 5 ? { events: [said(9, "three")], next: null } : { events: [], next: null },
     );
     const log = new TranscriptLog({ events } as unknown as Api);
     log.open("s");
-    await vi.waitFor(() => expect(log.view.getSnapshot().busy).toBe(false));
-    expect(log.view.getSnapshot()).toMatchObject({ complete: false, lines: [{ text: "one" }, { text: "two" }] });
+    await vi.waitFor(() => expect(log.view.getSnapshot().lines).toHaveLength(2));
+    expect(log.view.getSnapshot()).toMatchObject({ busy: false, complete: false, lines: [{ text: "one" }, { text: "two", at: 95.1 }] });
     await log.more();
     expect(log.view.getSnapshot()).toMatchObject({ complete: true, lines: { length: 3 } });
     await log.more();
-    expect(events.mock.calls.map(([, after, , kinds]) => [after, kinds])).toEqual([0, 5, 9].map((after) => [after, ["transcript"]]));
+    expect(events.mock.calls.slice(1).map(([, after, , kinds]) => [after, kinds])).toEqual([0, 5, 9].map((after) => [after, ["transcript"]]));
     expect(log.view.getSnapshot().lines).toHaveLength(3);
   });
 
   it("says why it cannot read, and can be asked again", async () => {
     const events = vi.fn<Api["events"]>(async () => ({ events: [said(2, "one")], next: null }));
-    events.mockRejectedValueOnce(new ApiError("server_gone", "", 0));
+    events.mockRejectedValueOnce(new ApiError("server_gone", "", 0)).mockRejectedValueOnce(new ApiError("server_gone", "", 0));
     const log = new TranscriptLog({ events } as unknown as Api);
     log.open("s");
     await vi.waitFor(() => expect(log.view.getSnapshot().fault?.code).toBe("server_gone"));
