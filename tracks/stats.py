@@ -17,10 +17,10 @@ class Stats:
     """A session's numbers. Not thread-safe: call on the event loop."""
 
     frames_in: int = 0
-    audio_in: int = 0
-    """Frames of sound."""
     frames_detected: int = 0
     frames_out: int = 0
+    audio_in: int = 0
+    """Frames of sound."""
     drops: Counter[str] = field(default_factory=Counter)
     """Frames, packets and events lost, by where they were lost."""
     queues: dict[str, Callable[[], int]] = field(default_factory=dict)

@@ -188,9 +188,13 @@ async def test_a_model_that_cannot_be_had_is_an_event(tmp_path: Path, browsers: 
         browser = Browser(api, session_id)
         browsers.append(browser)
         await browser.connect()
+        await until(lambda: browser.messages)
+        assert browser.channel is not None
+        # It may have happened before the channel was open.
+        browser.channel.send(json.dumps({"type": "attach", "after": 0}))
         await until(lambda: browser.pictures and browser.kinds("error"))
         assert browser.kinds("error")[0]["data"] == {"code": "model_unavailable", "message": "weights are gone"}
-        assert len(browser.kinds("error")) == 1
+        assert len({event["id"] for event in browser.kinds("error")}) == 1
         health = await http.get("/health")
         assert health.status == 503
         assert (await health.json())["checks"]["detector"]["status"] == "failed"

@@ -100,12 +100,13 @@ def test_a_path_to_nothing_falls_back_and_says_so(load: Load, tmp_path: Path, to
 
 def test_a_hub_name_is_fetched_once_and_only_what_is_a_model(load: Load, hub: Hub, tmp_path: Path) -> None:
     """Into the data directory, without a token, and from then on `auto` takes it without asking anybody."""
+    before = set(Path(HF_HUB_CACHE).glob("models--someone--*"))
     assert load(hub.name, hub_url=hub.url).info.engine == "faster-whisper"
     folder = tmp_path / "data" / "models" / "asr" / "someone--tiny.en"
     assert (folder / "model.bin").read_bytes() == hub.files["model.bin"]
     assert not (folder / "README.md").exists()
     assert set(hub.tokens) == {None}
-    assert not list(Path(HF_HUB_CACHE).glob("models--someone--*"))  # of the user's home
+    assert set(Path(HF_HUB_CACHE).glob("models--someone--*")) == before  # of the user's home
     asked = len(hub.asked)
     info = load("auto", hub_url=hub.url).info
     assert (info.name, info.reason, info.fallback) == ("tiny.en", "the newest model fetched earlier", False)
