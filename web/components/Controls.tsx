@@ -53,6 +53,18 @@ export function Controls({ client, options, onProfile, onOverlay, onCamera, onMi
   // It is let go of at once; to be heard, the session must have been started for it.
   const deaf = filming && microphone && hears === "no";
   const changed = active && !watching && plan !== null && (profile !== plan.profile || overlay !== plan.overlay || deaf);
+  const listen = (
+    <button
+      type="button"
+      className={styles.microphone}
+      aria-pressed={microphone}
+      title={microphone ? "The camera's session hears you; press to let go of the microphone" : "Let the camera's session hear you, too: what is said is written down"}
+      onClick={() => onMicrophone(!microphone)}
+    >
+      {microphone ? <Mic size={16} aria-hidden /> : <MicOff size={16} aria-hidden />}
+      <span className={filming ? "visuallyHidden" : undefined}>Microphone</span>
+    </button>
+  );
   return (
     <section className={styles.controls} aria-label="Controls">
       {active && (
@@ -82,6 +94,7 @@ export function Controls({ client, options, onProfile, onOverlay, onCamera, onMi
           })}
         </div>
       )}
+      {filming && listen}
       {filming && <CameraPicker cameras={cameras} value={camera} onChange={onCamera} />}
       {watching ? (
         <p className={styles.hint}>You watch somebody&rsquo;s session. Leaving does not stop it.</p>
@@ -100,18 +113,7 @@ export function Controls({ client, options, onProfile, onOverlay, onCamera, onMi
             options={OVERLAYS.map((value) => ({ value, ...OVERLAY_WORDS[value] }))}
             onChange={onOverlay}
           />
-          {(filming || !active) && (
-            <button
-              type="button"
-              className={styles.microphone}
-              aria-pressed={microphone}
-              title={microphone ? "The camera's session hears you; press to let go of the microphone" : "Let the camera's session hear you, too: what is said is written down"}
-              onClick={() => onMicrophone(!microphone)}
-            >
-              {microphone ? <Mic size={16} aria-hidden /> : <MicOff size={16} aria-hidden />}
-              Microphone
-            </button>
-          )}
+          {!active && listen}
           {filming && sound.state === "failed" ? (
             <p className={styles.hint} data-failed role="alert">
               {sound.fault.title}. {sound.fault.text}
