@@ -53,15 +53,17 @@ export function Controls({ client, options, onProfile, onOverlay, onCamera, onMi
   // It is let go of at once; to be heard, the session must have been started for it.
   const deaf = filming && microphone && hears === "no";
   const changed = active && !watching && plan !== null && (profile !== plan.profile || overlay !== plan.overlay || deaf);
+  const refused = filming && sound.state === "failed";
   const listen = (
     <button
       type="button"
       className={styles.microphone}
       aria-pressed={microphone}
+      data-failed={refused}
       title={microphone ? "The camera's session hears you; press to let go of the microphone" : "Let the camera's session hear you, too: what is said is written down"}
       onClick={() => onMicrophone(!microphone)}
     >
-      {microphone ? <Mic size={16} aria-hidden /> : <MicOff size={16} aria-hidden />}
+      {microphone && !refused ? <Mic size={16} aria-hidden /> : <MicOff size={16} aria-hidden />}
       <span className={filming ? "visuallyHidden" : undefined}>Microphone</span>
     </button>
   );

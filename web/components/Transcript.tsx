@@ -73,7 +73,7 @@ export function Transcript({ client, tabs, onSilence }: Props) {
         </p>
       )}
       {!empty && silence.trouble && (
-        <div className={styles.trouble} role="alert">
+        <div className={styles.trouble} role="status">
           <Why silence={silence} onSilence={onSilence} />
         </div>
       )}

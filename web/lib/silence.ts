@@ -32,7 +32,7 @@ export function silenceOf({ kind, hears, microphone, recogniser }: Hearing): Sil
   if (kind === "camera") {
     if (microphone.state === "off") return plain("The microphone is off.", "open");
     if (microphone.state === "asking") return plain("Waiting for the microphone: allow it if the browser asks.");
-    if (microphone.state === "failed") return trouble(`${microphone.fault.title}. ${microphone.fault.text}`, "open");
+    if (microphone.state === "failed") return trouble(`${microphone.fault.title}, so nothing is written down.`, "open");
   }
   if (hears === null) return plain("Connecting. Whatever is said appears here while it is said.");
   if (recogniser?.name === "") return trouble(`Voices are noticed, but nothing writes down what they say: ${recogniser.reason || "no recogniser runs"}.`);
