@@ -12,7 +12,7 @@ from pathlib import Path
 from . import chart, report
 from .content import load, shared_dir
 from .processes import Failed
-from .run import PHASES, Run, RunOptions
+from .run import PHASES, WITHOUT_PICTURE, Run, RunOptions
 from .verdict import verdicts
 
 OUT = Path(__file__).resolve().with_name("out")
@@ -36,15 +36,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     machine = report.machine()
     tell(f"weights: {options.weights}")
-    tell("content: rendered once, which takes half a minute")
-    content = load(options.out)
-    tell(f"content: {content.description}")
+    content = None
+    if set(options.phases) - WITHOUT_PICTURE:
+        tell("content: rendered once, which takes half a minute")
+        content = load(options.out)
+        tell(f"content: {content.description}")
+    options.out.mkdir(parents=True, exist_ok=True)
     run = Run(options, content, tell)
     failed = asyncio.run(_phases(run, options.phases, tell))
 
     found = list(verdicts(run.measured))
-    about = {
-        "content": content.description,
+    about: dict[str, object] = {
+        "content": "" if content is None else content.description,
         "weights": options.weights,
         "seconds": options.seconds,
         "machine": machine,
@@ -58,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     report.write_json(options.out / "bench.json", about, run.measured, found)
     streams = run.measured.streams
     if streams:
-        chart.draw(options.out / "latency.svg", f"Glass-to-glass latency, {content.description}", streams)
+        chart.draw(options.out / "latency.svg", f"Glass-to-glass latency, {about['content']}", streams)
     print(f"\nwritten: {options.out}/bench.json{f', {options.out}/latency.svg' if streams else ''}")
     if busy := [s.name for s in streams if s.other_cores > BUSY_CORES]:
         print(

@@ -12,9 +12,11 @@ from pathlib import Path
 import av
 import numpy as np
 from av import AudioFrame
+from numpy.typing import NDArray
 
 from tracks.resample import Resampler, Window
 from tracks.segmenter import Change, Segmenter, SegmenterOptions, Started, Stopped
+from tracks.types import SAMPLE_RATE, Samples
 from tracks.vad.silero import SileroVad
 
 RATE_HZ = 48_000
@@ -23,7 +25,7 @@ PACKET_SAMPLES = RATE_HZ // 50
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """Of one file's sound."""
+    """Of what one file holds."""
 
     seconds: float
     core: float
@@ -34,9 +36,8 @@ class Listening:
     """(begin, end) of speech in seconds of the file."""
 
 
-def listen(path: Path, options: SegmenterOptions) -> Listening:
-    """Hear a file as a live session does, as 20 ms of 48 kHz stereo each, but as fast as it goes. Blocking."""
-    frames = packets(path)
+def listen(frames: Sequence[AudioFrame], options: SegmenterOptions) -> Listening:
+    """Hear frames of 20 ms as a live session does, but as fast as it goes. Blocking."""
     resampler, voice, segmenter = Resampler(), SileroVad().stream(), Segmenter(options)
     changes: list[Change] = []
     calls_s = []
@@ -64,6 +65,19 @@ def packets(path: Path) -> list[AudioFrame]:
         pcm = np.concatenate(
             [part.to_ndarray()[0] for frame in (*container.decode(audio=0), None) for part in resampler.resample(frame)]
         )
+    return packed(pcm)
+
+
+def packets_of(samples: Samples) -> list[AudioFrame]:
+    """Sound of 16 kHz as a client would send it."""
+    frame = AudioFrame.from_ndarray(samples[None, :], format="flt", layout="mono")
+    frame.sample_rate, frame.time_base, frame.pts = SAMPLE_RATE, Fraction(1, SAMPLE_RATE), 0
+    resampler = av.AudioResampler("s16", "stereo", RATE_HZ)
+    return packed(np.concatenate([part.to_ndarray()[0] for each in (frame, None) for part in resampler.resample(each)]))
+
+
+def packed(pcm: NDArray[np.int16]) -> list[AudioFrame]:
+    """Interleaved stereo at 48 kHz as frames of 20 ms; a rest of less than that is left out."""
     size = 2 * PACKET_SAMPLES
     frames = []
     for number in range(len(pcm) // size):
@@ -77,7 +91,7 @@ def packets(path: Path) -> list[AudioFrame]:
 def main() -> None:
     """Print the figures of the files that are named."""
     for name in sys.argv[1:]:
-        heard = listen(Path(name), SegmenterOptions(min_silence_s=1.2))
+        heard = listen(packets(Path(name)), SegmenterOptions(min_silence_s=1.2))
         spoken = ", ".join(f"{begin:.2f} to {end:.2f} s" for begin, end in heard.spoken)
         median_ms, late_ms = heard.call_ms
         print(f"{name}: {heard.seconds:.1f} s, {heard.core:.4f} core, {median_ms:.2f} ms a frame (p99 {late_ms:.2f})")

@@ -12,10 +12,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from .figure import Verdict
+from .hearing_verdict import hearing_table
 from .phases import Stream
-from .verdict import Measured, Verdict
+from .verdict import Measured
 
-PACKAGES = ("aiortc", "aioice", "av", "numpy", "openvino", "torch", "ultralytics")
+PACKAGES = ("aiortc", "aioice", "av", "numpy", "onnxruntime", "openvino", "pocketsphinx", "torch", "ultralytics")
 COLUMNS = ("sent fps", "back fps", "p50 ms", "p95 ms", "p99 ms", "1st 3rd", "last 3rd", "det/s", "lost", "lag p99")
 COST_COLUMNS = ("server", "outside", "client", "others", "out kb/s", "back kb/s", "1st frame", "skipped")
 
@@ -67,6 +69,8 @@ def table(measured: Measured) -> Iterator[str]:
                 f"  {when:6} {moment.descriptors} descriptors, {moment.threads} threads, {tasks} tasks, "
                 f"{moment.rss_mb:.0f} MB"
             )
+    if measured.hearing is not None:
+        yield from hearing_table(measured.hearing)
 
 
 def verdict_lines(found: Sequence[Verdict]) -> Iterator[str]:
@@ -125,11 +129,13 @@ def _aligned(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) 
 
 
 def _plain(value: Any) -> Any:
-    """Without the single frames, and without NaN, which is not JSON."""
+    """Without the single frames, and without NaN and infinity, which are not JSON."""
     if isinstance(value, dict):
         return {key: _plain(each) for key, each in value.items() if key not in ("points", "numbers")}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
     if isinstance(value, float):
-        return None if math.isnan(value) else round(value, 4)
+        return None if not math.isfinite(value) else round(value, 4)
     return value
 
 

@@ -15,11 +15,13 @@ from .accuracy import Truth, compare, read_shown
 from .connects import connects
 from .content import Content
 from .detector import DetectorOptions, bare_detector, find_truth
+from .hearing import hearing
 from .phases import StreamOptions, stream
 from .processes import free_port, server
 from .verdict import Measured
 
-PHASES = ("detector", "echo", "load", "smooth", "exact", "connects")
+PHASES = ("detector", "echo", "load", "smooth", "exact", "connects", "hearing")
+WITHOUT_PICTURE = frozenset({"hearing"})
 PROFILES: Mapping[Overlay, str] = {"smooth": "fast", "exact": "accurate"}
 """Each overlay is measured in the profile whose default it is."""
 ALONE_S = 20.0
@@ -42,7 +44,8 @@ class RunOptions:
 class Run:
     """The phases of one run. `tell` is given a line whenever something begins or goes on."""
 
-    def __init__(self, options: RunOptions, content: Content, tell: Callable[[str], None]) -> None:
+    def __init__(self, options: RunOptions, content: Content | None, tell: Callable[[str], None]) -> None:
+        """`content`: None only where all phases are `WITHOUT_PICTURE`."""
         self._options = options
         self._content = content
         self._tell = tell
@@ -57,6 +60,7 @@ class Run:
             "smooth": self._smooth,
             "exact": self._exact,
             "connects": self._connects,
+            "hearing": self._hearing,
         }
         self._tell(f"{name} …")
         # A folder of its own for each phase: nothing that one leaves behind weighs on the next.
@@ -77,6 +81,7 @@ class Run:
             self.measured.loaded_echo = await stream(self._echo_options("echo+detector"), detector)
 
     async def _smooth(self, data_dir: str) -> None:
+        assert self._content is not None
         out = self._options.out
         truth = out / f"truth-{self._content.digest}-{_digest(self._options.weights)}.npz"
         if not truth.exists():
@@ -104,6 +109,9 @@ class Run:
 
         async with server(("server",), url, "/health/ready", log, self._settings(port, data_dir)) as running:
             self.measured.connects = await connects(url, running.pid, count, tell)
+
+    async def _hearing(self, data_dir: str) -> None:
+        self.measured.hearing = await hearing(Path(data_dir), self._tell)
 
     def _detector(self, data_dir: str, truth: Path | None = None) -> DetectorOptions:
         options = self._options

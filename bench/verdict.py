@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from .accuracy import Accuracy
 from .connects import Connects
 from .content import FPS
+from .figure import Verdict
+from .hearing import Hearing
+from .hearing_verdict import hearing_verdicts
 from .phases import Stream
 
 
@@ -24,21 +27,12 @@ class Measured:
     accuracy: Accuracy | None = None
     """Of the boxes that `smooth` showed."""
     connects: Connects | None = None
+    hearing: Hearing | None = None
 
     @property
     def streams(self) -> list[Stream]:
         """Those phases in which frames went round, in the order of the tables."""
         return [s for s in (self.echo, self.loaded_echo, self.smooth, self.exact) if s is not None]
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """One figure."""
-
-    what: str
-    wanted: str
-    measured: str
-    reached: bool
 
 
 def verdicts(measured: Measured) -> Iterator[Verdict]:
@@ -55,6 +49,8 @@ def verdicts(measured: Measured) -> Iterator[Verdict]:
             yield from _cost(stream, measured.echo)
     if measured.connects is not None:
         yield _connects(measured.connects)
+    if measured.hearing is not None:
+        yield from hearing_verdicts(measured.hearing)
 
 
 def _smooth(smooth: Stream) -> Iterator[Verdict]:

@@ -131,8 +131,12 @@ def speak(program: str, voice: str, sentence: str, path: Path) -> Samples:
     else:
         command = [program, "-v", voice, "-s", "150", "-w", str(path), sentence]
     subprocess.run(command, check=True, capture_output=True)
-    silence = np.zeros(SAMPLE_RATE // 2, np.float32)
-    return np.concatenate([silence, read(path), silence])
+    return np.concatenate([np.zeros(SAMPLE_RATE // 2, np.float32), padded(read(path), 0.5)])
+
+
+def padded(samples: Samples, seconds: float) -> Samples:
+    """The samples with so much silence behind them."""
+    return np.concatenate([samples, np.zeros(round(seconds * SAMPLE_RATE), np.float32)])
 
 
 def noisy(samples: Samples, decibels: float | None, seed: int) -> Samples:

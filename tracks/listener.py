@@ -36,8 +36,9 @@ class ListenerOptions:
     segmenter: SegmenterOptions = field(default_factory=SegmenterOptions)
     backlog: BacklogOptions = field(default_factory=BacklogOptions)
     hints: Hints = NO_HINTS
-    partial_every_s: float = 0.5
-    """Of sound; a recogniser that takes longer is asked as often as it answers."""
+    partial_every_s: float = 0.4
+    """Of sound, and twice as often until the first words; a recogniser that takes longer is asked as often as it
+    answers."""
     mute_s: float = 1.5
     """An utterance ends when no sound at all has come for so long."""
     last_words_s: float = 5.0
@@ -72,8 +73,8 @@ class Listener:
         self._backlog = Backlog(options.backlog)
         self._dictation: Dictation | None = None
         """Of the utterance that goes on."""
-        self._asked: Dictation | None = None
-        """Of the utterance that the recogniser is at."""
+        self._asked: dict[bool, Dictation] = {}
+        """By whether it is final, of the utterance that the recogniser was asked for last."""
         self._abandoned: list[Dictation] = []
         self._engine = ""
         self._unheard_s = 0.0
@@ -81,6 +82,9 @@ class Listener:
         self._partial_due = False
         self._partial_took_s = 0.0
         self._work = asyncio.Event()
+        """There may be something for the recogniser to finish."""
+        self._stir = asyncio.Event()
+        """There may be a partial transcript to be asked for, or something to be forgotten."""
         self._task: asyncio.Task[None] | None = None
         self._mute_timer: asyncio.TimerHandle | None = None
         self._heard_at_s = 0.0
@@ -106,12 +110,13 @@ class Listener:
         self._changed(self._segmenter.push(heard.samples, probability, heard.start_s))
         if self._dictation is not None:
             self._unheard_s += WINDOW_S
-            if self._unheard_s >= self._options.partial_every_s and not self._deaf:
+            every_s = self._options.partial_every_s / (1 if self._dictation.told else 2)
+            if self._unheard_s >= every_s and not self._deaf:
                 self._unheard_s = 0.0
                 if self._partial_due:
                     self._stats.drops["partial"] += 1
                 self._partial_due = True
-                self._work.set()
+                self._stir.set()
 
     def flush(self) -> None:
         """The sound stops here, or has a gap: end what goes on. What comes next begins anew."""
@@ -123,6 +128,7 @@ class Listener:
         self.flush()
         self._closing = True
         self._work.set()
+        self._stir.set()
         if self._mute_timer is not None:
             self._mute_timer.cancel()
         if self._task is None:
@@ -136,9 +142,8 @@ class Listener:
         left = self._backlog.clear()
         self._stats.drops["utterance"] += sum(waiting.joined for waiting in left)
         if self._worker.ready:
-            for dictation in (*self._abandoned, self._asked, *(waiting.dictation for waiting in left)):
-                if dictation is not None:
-                    self._forget(dictation)
+            for dictation in (*self._abandoned, *self._asked.values(), *(waiting.dictation for waiting in left)):
+                self._forget(dictation)
 
     def _changed(self, changes: Sequence[Change]) -> None:
         for change in changes:
@@ -159,7 +164,7 @@ class Listener:
                     self._emit("speech", SpeechData(phase="stopped"), at_s, stored=False)
 
     def _begin(self, unheard_s: float) -> None:
-        self._dictation = Dictation(self._options.hints, lambda: self._cut_off)
+        self._dictation = Dictation(self._options.hints, self._is_cut_off)
         self._unheard_s, self._partial_due = unheard_s, False
 
     def _wait(self, waiting: Waiting, *, first: bool = False) -> None:
@@ -178,7 +183,7 @@ class Listener:
     def _let_go(self, dictation: Dictation | None) -> None:
         if dictation is not None and dictation.begun:
             self._abandoned.append(dictation)
-            self._work.set()
+            self._stir.set()
 
     def _watch_mute(self, wait_s: float) -> None:
         if self._mute_timer is not None:
@@ -195,7 +200,8 @@ class Listener:
                 self._watch_mute(left_s)
 
     async def _recognise(self) -> None:
-        """Ask the recogniser for whatever is due, the most important first, until closed."""
+        """Ask the recogniser for whatever is due until closed: what is final, and, as far as it can do both, partial
+        transcripts of who speaks meanwhile."""
         try:
             self._engine = (await self._worker.start()).info.name
         except VedetteError as error:
@@ -203,22 +209,34 @@ class Listener:
             self._backlog.clear()
             self._on_error(error)
             return
-        while True:
-            while self._abandoned:
-                self._forget(self._abandoned.pop())
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._finals(), name="listen-finals")
+            tasks.create_task(self._partials(), name="listen-partials")
+
+    async def _finals(self) -> None:
+        while self._backlog or not self._closing:
             if self._backlog:
                 await self._final()
-            elif self._closing:
-                return
-            elif self._partial_due:
-                self._partial_due = False
-                await self._partial()
             else:
                 self._work.clear()
                 await self._work.wait()
 
+    async def _partials(self) -> None:
+        while not self._closing:
+            while self._abandoned:
+                self._forget(self._abandoned.pop())
+            if self._partial_due:
+                self._partial_due = False
+                await self._partial()
+            else:
+                self._stir.clear()
+                await self._stir.wait()
+
     async def _partial(self) -> None:
         """What has been said so far, unless a final transcript would have to wait for it."""
+        if self._backlog:
+            self._stats.drops["partial"] += 1
+            return
         dictation, utterance = self._dictation, self._segmenter.current()
         if dictation is None or utterance is None or len(utterance.samples) <= dictation.heard:
             return
@@ -226,10 +244,10 @@ class Listener:
         if silence_s and self._partial_took_s > self._options.segmenter.min_silence_s - silence_s:
             return
         started_s = time.monotonic()
-        self._asked = dictation
+        self._asked[False] = dictation
         try:
             ask = dictation.partial(utterance)
-            transcript = await self._worker.submit(lambda: ask, timeout_s=self._options.partial_every_s)
+            transcript = await self._worker.submit(lambda: ask, timeout_s=self._options.partial_every_s, quick=True)
         except Overloaded:
             self._stats.drops["partial"] += 1
             return
@@ -247,7 +265,7 @@ class Listener:
         """The oldest utterance's transcript, joined with those behind it where that is quicker."""
         waiting = self._backlog.take()
         self._stats.drops["joined"] += waiting.joined - 1
-        self._asked = waiting.dictation
+        self._asked[True] = waiting.dictation
         ask = waiting.dictation.final(waiting.utterance)
         try:
             transcript = await self._worker.submit(lambda: ask)
@@ -268,11 +286,20 @@ class Listener:
         if transcript.text or waiting.dictation.told:  # an empty one takes back what was shown
             self._tell(transcript, waiting.utterance, final=True, stored=bool(transcript.text))
 
+    def _is_cut_off(self) -> bool:
+        """Whether nobody waits any more. Asked on the recogniser's thread in the midst of a final transcript, where an
+        engine can bear it: whoever speaks now is served then.
+        """
+        self._worker.meanwhile()
+        return self._cut_off
+
     def _forget(self, dictation: Dictation) -> None:
         """Have the recogniser forget an utterance; nobody waits for that."""
         ask = dictation.abandon()
         with contextlib.suppress(VedetteError):  # when it is closed, there is nothing to forget
-            self._worker.submit(lambda: ask).add_done_callback(lambda done: done.cancelled() or done.exception())
+            self._worker.submit(lambda: ask, quick=True).add_done_callback(
+                lambda done: done.cancelled() or done.exception()
+            )
 
     def _tell(self, transcript: Transcript, utterance: Utterance, *, final: bool, stored: bool) -> None:
         words = [

@@ -46,6 +46,7 @@ class _Request(Generic[X, Y]):
     deadline_s: float | None
     future: asyncio.Future[Y]
     loop: asyncio.AbstractEventLoop
+    quick: bool = False
     item: X | None = None
     """What `make` gave, once its turn has come."""
 
@@ -97,6 +98,8 @@ class Worker(Generic[E, X, Y]):
         self._pending: deque[_Request[X, Y]] = deque()
         self._wake = threading.Condition()
         self._closing = False
+        self._engine: E | None = None
+        """Only for the worker's thread."""
         self._thread: threading.Thread | None = None
         self._built: asyncio.Future[E] | None = None
         self._last_failure = ""
@@ -128,7 +131,9 @@ class Worker(Generic[E, X, Y]):
         await self.start()
         return await self.submit(lambda: item, timeout_s=timeout_s)
 
-    def submit(self, make: Callable[[], X], *, timeout_s: float | None = None) -> asyncio.Future[Y]:
+    def submit(
+        self, make: Callable[[], X], *, timeout_s: float | None = None, quick: bool = False
+    ) -> asyncio.Future[Y]:
         """Queue a request whose item is made, on the worker's thread, when its turn comes: with live media the newest
         one then is worth more than the newest one now. Call on the event loop, after `start`.
 
@@ -144,6 +149,7 @@ class Worker(Generic[E, X, Y]):
             None if timeout_s is None else time.monotonic() + timeout_s,
             loop.create_future(),
             loop,
+            quick,
         )
         with self._wake:
             if self._closing:
@@ -151,6 +157,19 @@ class Worker(Generic[E, X, Y]):
             self._pending.append(request)
             self._wake.notify()
         return request.future
+
+    def meanwhile(self) -> None:
+        """Serve the quick requests that wait. For a call that takes long, on the worker's thread, wherever the engine
+        can bear another call in between.
+        """
+        while self._engine is not None:
+            with self._wake:
+                request = None if self._closing else next((each for each in self._pending if each.quick), None)
+                if request is None:
+                    return
+                self._pending.remove(request)
+            if self._make(request):
+                self._serve(self._engine, [request])
 
     async def close(self) -> None:
         """End the thread after the call in flight; waiting requests fail. Safe to call twice.
@@ -174,6 +193,7 @@ class Worker(Generic[E, X, Y]):
             _settle_threadsafe(loop, built, None, failure)
             return
         _settle_threadsafe(loop, built, engine, None)
+        self._engine = engine
         try:
             while (batch := self._take(engine.max_batch)) is not None:
                 self._serve(engine, batch)

@@ -39,8 +39,10 @@ class Room:
         self.asked: list[asyncio.Future[Transcript]] = []
         submit = self.worker.submit
 
-        def note(make: Callable[[], Ask], *, timeout_s: float | None = None) -> asyncio.Future[Transcript]:
-            self.asked.append(submit(make, timeout_s=timeout_s))
+        def note(
+            make: Callable[[], Ask], *, timeout_s: float | None = None, quick: bool = False
+        ) -> asyncio.Future[Transcript]:
+            self.asked.append(submit(make, timeout_s=timeout_s, quick=quick))
             return self.asked[-1]
 
         self.worker.submit = note  # type: ignore[method-assign]
@@ -168,16 +170,15 @@ async def test_no_final_waits_for_a_partial_that_was_begun_in_silence(
     monkeypatch.setattr("tracks.listener.time", SimpleNamespace(monotonic=lambda: time.monotonic() + late_s))
     it = room()
     await it.ready()
-    await it.speak(sound(0, 0.5))
     it.asr.gate.clear()
-    it.say(sound(0, 0.1))
+    it.say(sound(0, 0.5, 0.1))
     for _ in range(5):
         await asyncio.sleep(0)
     late_s = 0.35
     it.asr.gate.set()
     await it.settle()
     assert it.asr.calls == ["push"]
-    await it.speak(sound(0, 0.3, 0.6))
+    await it.speak(sound(0, 0.1, 0.6))
     assert it.asr.calls == ["push", "finish"]
 
 

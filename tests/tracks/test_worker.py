@@ -189,3 +189,34 @@ async def test_close_fails_those_who_wait() -> None:
 
 async def wait_for_start(engine: Squarer) -> None:
     await wait_for(engine.entered)
+
+
+async def test_quick_requests_are_served_in_the_midst_of_a_long_call() -> None:
+    """Where the call lets them, in their order, on the worker's thread; others wait for its end."""
+    began, go_on = threading.Event(), threading.Event()
+    served: list[tuple[str, int]] = []
+
+    class Patient:
+        max_batch = 1
+
+        def close(self) -> None:
+            pass
+
+    def call(engine: Patient, items: Sequence[str]) -> list[str]:
+        if items[0] == "long":
+            began.set()
+            assert go_on.wait(10)
+            worker.meanwhile()
+        served.extend((item, threading.get_ident()) for item in items)
+        return list(items)
+
+    worker = Worker("patient", Patient, call)
+    await worker.start()
+    asked = [worker.submit(lambda: "long")]
+    await asyncio.to_thread(began.wait, 10)
+    asked += [worker.submit(lambda: "slow"), *(worker.submit(lambda item=item: item, quick=True) for item in "ab")]
+    go_on.set()
+    assert await asyncio.gather(*asked) == ["long", "slow", "a", "b"]
+    assert [item for item, _ in served] == ["a", "b", "long", "slow"]
+    assert len({thread for _, thread in served}) == 1
+    await worker.close()

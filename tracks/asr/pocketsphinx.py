@@ -50,7 +50,8 @@ def load(spec: ModelSpec, options: Options) -> PocketsphinxAsr:
 
 
 class PocketsphinxAsr:
-    """See `Asr`. Another process hears; when it broke, the next call starts a new one."""
+    """See `Asr`. Other processes hear, one what is final and one who speaks, so that neither waits for the other; when
+    one broke, the next call starts a new one."""
 
     max_batch = 1
 
@@ -58,23 +59,33 @@ class PocketsphinxAsr:
         self.info = info
         self._guards = guards
         self._process: SphinxProcess | None = SphinxProcess()
+        self._live: SphinxProcess | None = SphinxProcess(ready_for=Op.OPEN)
         self._free = list(range(MAX_STREAMS))
 
     def transcribe(self, utterance: Utterance, hints: Hints = NO_HINTS, *, cancelled: Cancelled = never) -> Transcript:
-        """See `Asr.transcribe`."""
+        """See `Asr.transcribe`. While it waits for its process it asks whether it is cancelled; a stream may be pushed,
+        opened or ended then."""
         check_language(hints, self.info)
         if self._guards.silent(utterance.samples):
             return Transcript("", (), LANGUAGE, final=True)
         process = self.process()
         samples = to_pcm(utterance.samples)
+        stop = False
+
+        def look() -> None:
+            nonlocal stop
+            stop = stop or cancelled()
+
         process.ask(Op.WHOLE, samples=samples)
         for _ in range(0, len(samples), BYTES_PER_SECOND):
-            if cancelled():
+            look()
+            if stop:
                 process.ask(Op.END)
                 raise DecodingCancelled
-            process.ask(Op.STEP)
+            process.ask(Op.STEP, meanwhile=look)
+        heard = process.ask(Op.END, meanwhile=look)
         words = self._guards.audible(
-            to_words(process.ask(Op.END), utterance.start_s, utterance.end_s), utterance.samples, utterance.start_s
+            to_words(heard, utterance.start_s, utterance.end_s), utterance.samples, utterance.start_s
         )
         return _whole(words)
 
@@ -90,7 +101,7 @@ class PocketsphinxAsr:
         check_language(hints, self.info)
         if not self._free:
             raise Overloaded(f"{self.info.name} follows {MAX_STREAMS} voices at once, and no more")
-        process = self.process()
+        process = self.live_process()
         number = self._free.pop()
         try:
             process.ask(Op.OPEN, number)
@@ -100,24 +111,28 @@ class PocketsphinxAsr:
         return _Stream(self, process, number, start_s, hints)
 
     def process(self) -> SphinxProcess:
-        """The process, a new one if there is none or it is gone."""
-        if self._process is None or not self._process.alive:
-            self.close()
-            self._process = SphinxProcess()
+        """The process for what is final, a new one if it is gone."""
+        self._process = _alive(self._process, Op.WHOLE)
         return self._process
+
+    def live_process(self) -> SphinxProcess:
+        """The process for streams, a new one if it is gone."""
+        self._live = _alive(self._live, Op.OPEN)
+        return self._live
 
     def shut(self, process: SphinxProcess, number: int) -> None:
         """A stream has ended."""
         self._free.append(number)
-        if process is self._process and process.alive:
+        if process is self._live and process.alive:
             with contextlib.suppress(ModelUnavailable):  # whoever needs it next gets a new one
                 process.ask(Op.SHUT, number)
 
     def close(self) -> None:
-        """End the process."""
-        if self._process is not None:
-            self._process.close()
-            self._process = None
+        """End the processes."""
+        for process in (self._process, self._live):
+            if process is not None:
+                process.close()
+        self._process = self._live = None
 
 
 class _Stream:
@@ -146,6 +161,15 @@ class _Stream:
         if self._open:
             self._open = False
             self._asr.shut(self._process, self._number)
+
+
+def _alive(process: SphinxProcess | None, ready_for: Op) -> SphinxProcess:
+    """The process, or a new one in its place."""
+    if process is not None and process.alive:
+        return process
+    if process is not None:
+        process.close()
+    return SphinxProcess(ready_for=ready_for)
 
 
 def to_words(heard: Sequence[Spoken], start_s: float, end_s: float) -> tuple[Word, ...]:

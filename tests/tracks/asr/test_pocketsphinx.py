@@ -112,6 +112,24 @@ def test_it_can_be_cancelled_and_goes_on(sphinx: PocketsphinxAsr, sentence: Samp
     assert recalled(sphinx.transcribe(utterance(sentence)), SENTENCE) >= 0.6
 
 
+def test_somebody_is_followed_while_another_utterance_is_finished(sphinx: PocketsphinxAsr, sentence: Samples) -> None:
+    """A final transcript takes seconds: streams are pushed meanwhile, and neither changes the other."""
+    alone = sphinx.transcribe(utterance(sentence))
+    stream = sphinx.stream(0.0)
+    partials: list[Transcript] = []
+
+    def follow() -> bool:
+        at = len(partials) * 9600
+        if at < len(sentence):
+            partials.append(stream.push(sentence[at : at + 9600]))
+        return False
+
+    assert sphinx.transcribe(utterance(sentence), cancelled=follow) == alone
+    assert len(partials) >= 3
+    assert len(partials[-1].words) > 0
+    stream.abandon()
+
+
 async def test_the_event_loop_goes_on_while_it_decodes(sentence: Samples) -> None:
     """Its binding holds the global lock, which is why it has a process: called through a Worker it stops nobody."""
 
@@ -134,17 +152,19 @@ async def test_the_event_loop_goes_on_while_it_decodes(sentence: Samples) -> Non
 
 
 def test_a_process_that_broke_is_replaced(sentence: Samples) -> None:
-    """The call that it broke in fails and says so, its streams too, and the next one has a new process."""
+    """The call that it broke in fails and says so, and the next one has a new process, for streams too."""
     asr = load(Registry.load().bundled_recogniser, Options())
     stream = asr.stream(0.0)
-    broken = asr.process()
-    os.kill(broken.pid, signal.SIGKILL)
+    broken, live = asr.process(), asr.live_process()
+    for process in (broken, live):
+        os.kill(process.pid, signal.SIGKILL)
     with pytest.raises(ModelUnavailable, match="pocketsphinx's process broke"):
         stream.push(sentence)
     stream.abandon()
     assert recalled(asr.transcribe(utterance(sentence)), SENTENCE) >= 0.6
     assert asr.process().pid != broken.pid
     streams = [asr.stream(0.0) for _ in range(MAX_STREAMS)]
+    assert asr.live_process().pid != live.pid
     assert len(streams) == MAX_STREAMS
     asr.close()
 
@@ -162,10 +182,10 @@ def test_a_process_that_hangs_is_ended() -> None:
 def test_its_process_ends_with_it() -> None:
     """Closing leaves no process, and closing twice is fine."""
     asr = load(Registry.load().bundled_recogniser, Options())
-    pid = asr.process().pid
+    pids = [asr.process().pid, asr.live_process().pid]
     asr.close()
     asr.close()
-    assert not psutil.pid_exists(pid)
+    assert not any(psutil.pid_exists(pid) for pid in pids)
 
 
 def test_it_ends_when_the_server_is_gone() -> None:
