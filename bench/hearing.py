@@ -22,7 +22,7 @@ from tracks.types import SAMPLE_RATE, Samples
 from tracks.vad import Vad
 from tracks.vad.silero import SileroVad
 
-from .hearing_live import WatchedWorker, play
+from .hearing_live import WatchedWorker, play, playing_core
 from .hearing_times import Times, times
 from .hearing_vad import listen, packets_of
 from .hearing_words import Words, compare_words
@@ -64,8 +64,15 @@ class Hearing:
     """With `CONVERSATION_SILENCE_S`."""
     live: Sequence[Times]
     """With the server's own options."""
+    playing_core: float
+    """CPU that playing takes by itself, which is in that of `conversation` and `live`."""
     batch: Batch
     words: Words
+
+    @property
+    def core(self) -> float:
+        """CPU of listening outside the engine, at most."""
+        return max(each.core for each in (self.conversation, *self.live)) - self.playing_core
 
 
 async def hearing(data_dir: Path, tell: Callable[[str], None]) -> Hearing:
@@ -81,6 +88,7 @@ async def hearing(data_dir: Path, tell: Callable[[str], None]) -> Hearing:
             tell("hearing: played by the clock")
             conversation = await _times(CONVERSATION, sounds[CONVERSATION], vad, live, silence)
             played = [await _times(name, sounds[name], vad, live, SegmenterOptions()) for name in FILES]
+            alone_core = await playing_core(packets_of(sounds[CONVERSATION]))
             tell("hearing: in batch")
             batch = await _batch(list(sounds.values()), vad, live)
             tell("hearing: words, in the live path and by the engine alone")
@@ -89,7 +97,7 @@ async def hearing(data_dir: Path, tell: Callable[[str], None]) -> Hearing:
                 words = await compare_words(spoken, vad, live, alone, tell)
     except VedetteError as error:
         raise Failed(f"the recogniser failed: {error.message}") from error
-    return Hearing(f"{info.name} ({info.engine} {info.compute})", conversation, played, batch, words)
+    return Hearing(f"{info.name} ({info.engine} {info.compute})", conversation, played, alone_core, batch, words)
 
 
 @contextlib.asynccontextmanager

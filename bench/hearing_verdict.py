@@ -50,7 +50,7 @@ def hearing_verdicts(hearing: Hearing) -> Iterator[Verdict]:
     yield _worst("hearing: between partial transcripts", intervals, INTERVAL_S)
     late = [final.late_s for one in played for final in one.finals]
     yield _worst("hearing: final after end, silence and engine", late, LATE_S)
-    core = max(one.core for one in played)
+    core = hearing.core
     yield Verdict("hearing: CPU outside the engine", f"<= {CORE} core", f"{core:.3f} core", core <= CORE)
     cost = hearing.batch.cost
     yield Verdict("hearing: batch beyond the engine", f"<= {BATCH_COST:+.0%}", f"{cost:+.1%}", cost <= BATCH_COST)
@@ -58,9 +58,12 @@ def hearing_verdicts(hearing: Hearing) -> Iterator[Verdict]:
 
 def hearing_table(hearing: Hearing) -> Iterator[str]:
     """What the figures were taken from."""
-    yield f"hearing by {hearing.recogniser}; times in seconds, played by the clock"
+    yield f"hearing by {hearing.recogniser}; times in seconds, played by the clock ({hearing.playing_core:.3f} core)"
     for one in (hearing.conversation, *hearing.live):
-        yield f"  {one.name}, minimum silence {one.min_silence_s:g}, {one.core:.3f} core outside the engine"
+        yield (
+            f"  {one.name}, minimum silence {one.min_silence_s:g}, {one.core:.3f} core outside the engine, "
+            "playing included"
+        )
         yield f"    speech begins at {_seconds(one.onsets_s)}; first text after {_seconds(one.first_words_s)}"
         yield f"    {_partials(one)}{f'; dropped {one.drops}' if one.drops else ''}"
         for final in one.finals:

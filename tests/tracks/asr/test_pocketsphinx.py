@@ -161,6 +161,8 @@ def test_a_process_that_broke_is_replaced(sentence: Samples) -> None:
     with pytest.raises(ModelUnavailable, match="pocketsphinx's process broke"):
         stream.push(sentence)
     stream.abandon()
+    with pytest.raises(ModelUnavailable, match="pocketsphinx's process broke"):
+        broken.ask(Op.WHOLE, samples=bytes(64_000))
     assert recalled(asr.transcribe(utterance(sentence)), SENTENCE) >= 0.6
     assert asr.process().pid != broken.pid
     streams = [asr.stream(0.0) for _ in range(MAX_STREAMS)]
