@@ -183,10 +183,10 @@ async def serve(
                 # The tracker's imports take seconds, too: not at the first click.
                 await asyncio.to_thread(resolve, TRACKERS["bytetrack"])
                 info.append((await worker.start()).info)
-                # Without a recogniser everything else works; /health tells.
+            finally:
+                # Either works without the other; /health tells.
                 with suppress(VedetteError):
                     await hearing.start()
-            finally:
                 await health.report()
                 settle()
 
