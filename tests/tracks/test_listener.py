@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from itertools import pairwise
@@ -10,9 +11,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tests.fakes_speech import BeepAsr, Heard, LoudVad, decode, sound
+from tests.fakes_speech import BeepAsr, BeepStream, Heard, LoudVad, decode, sound
 from tests.waiting import until
-from tracks.asr import Asr
+from tracks.asr import NO_HINTS, Asr, Cancelled, Hints, never
 from tracks.backlog import BacklogOptions
 from tracks.dictation import Ask, AsrWorker, asr_worker
 from tracks.errors import ModelUnavailable, Overloaded, VedetteError
@@ -21,7 +22,7 @@ from tracks.listener import Listener, ListenerOptions
 from tracks.resample import Gap, Resampler, Window
 from tracks.segmenter import SegmenterOptions
 from tracks.stats import Stats
-from tracks.types import Samples, Transcript
+from tracks.types import Samples, Transcript, Utterance
 from tracks.vad import WINDOW_S, WINDOW_SAMPLES, Vad
 from tracks.vad.silero import SileroVad
 
@@ -422,3 +423,38 @@ async def test_real_speech_is_told_where_it_is(room: Callable[..., Room], shared
     assert it.asr.heard[0].end_s - it.asr.heard[0].start_s == pytest.approx(
         len(it.asr.heard[0].samples) / 16_000, abs=1e-6
     )
+
+
+async def test_who_speaks_is_followed_while_what_was_said_before_is_finished() -> None:
+    """Where the recogniser can do both: partial transcripts of the next utterance do not wait for a final one."""
+    finishing, go_on = threading.Event(), threading.Event()
+
+    class Patient(BeepAsr):
+        """Asks whether it is cancelled until it may finish."""
+
+        def stream(self, start_s: float, hints: Hints = NO_HINTS) -> BeepStream:
+            opened = super().stream(start_s, hints)
+            finish = opened.finish
+
+            def patient(utterance: Utterance, *, cancelled: Cancelled = never) -> Transcript:
+                finishing.set()
+                while not go_on.wait(0.01):
+                    cancelled()
+                return finish(utterance)
+
+            opened.finish = patient  # type: ignore[method-assign]
+            return opened
+
+    it = Room(ListenerOptions(segmenter=SEGMENTS), Patient)
+    await it.ready()
+    it.say(sound(0.2, 0.5))
+    await until(lambda: it.heard.texts(final=False) != [])
+    it.say(sound(0.5))
+    await until(finishing.is_set)
+    told = len(it.heard.texts(final=False))
+    it.say(sound(0.2, 0.5))
+    await until(lambda: len(it.heard.texts(final=False)) > told)
+    assert it.heard.texts(final=True) == []
+    go_on.set()
+    assert await it.finals(1) == ["b5"]
+    await it.close()
