@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
 from .errors import InvalidRequest, ModelUnavailable, NotFound
+from .silence import silence_libraries
 
 BUNDLED = Path(__file__).with_name("models.toml")
 """The registry that ships in the package."""
@@ -171,6 +172,7 @@ def resolve(target: str) -> Any:
 
     Raises ModelUnavailable, naming the target, when it cannot be imported.
     """
+    silence_libraries()  # some back ends import libraries that report to their makers
     module, _, attribute = target.partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)

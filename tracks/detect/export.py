@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import ModelUnavailable
-from .confine import environment, silence_openvino
+from ..silence import silence_libraries
+from .confine import environment
 from .options import Options
 from .weights import Weights, WeightsRefused
 
@@ -108,7 +109,7 @@ def _intact(folder: Path) -> bool:
 
 def main(path: str, target: str) -> int:
     """Export one checkpoint beside itself; the entry of the child process."""
-    silence_openvino()
+    silence_libraries()
     from ultralytics.models import YOLO
     from ultralytics.utils import SAFE_LOAD
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 
 from ..errors import InvalidRequest
+from ..silence import onnxruntime
 from ..types import Detections, Image
 from . import Detector, DetectorInfo
 from .export import exported
@@ -28,7 +28,8 @@ def load(weights: Weights, options: Options) -> Detector:
     """The detector for an .onnx file as it is, or for a .pt through an export made once. Blocking."""
     path = exported(weights, "onnx", options) if weights.format == "pt" else weights.path
     _refuse_external_data(path)
-    settings = onnxruntime.SessionOptions()
+    runtime = onnxruntime()
+    settings = runtime.SessionOptions()
     settings.log_severity_level = 3  # errors only: warnings would go to stderr unformatted
     # Idle threads that spin between frames take the cores from the encoder.
     settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -37,7 +38,7 @@ def load(weights: Weights, options: Options) -> Detector:
     providers = ["CPUExecutionProvider"]
     if options.device == "cuda":
         providers.insert(0, "CUDAExecutionProvider")
-    session = onnxruntime.InferenceSession(str(path), settings, providers=providers)
+    session = runtime.InferenceSession(str(path), settings, providers=providers)
     return OnnxDetector(weights, session, from_mapping(session.get_modelmeta().custom_metadata_map, path), options)
 
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import InvalidRequest
+from ..silence import openvino
 from ..types import Detections, Image
 from . import Detector, DetectorInfo
-from .confine import openvino
 from .export import exported
 from .metadata import Metadata, from_yaml
 from .options import Options

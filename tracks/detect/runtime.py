@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InvalidRequest, ModelUnavailable
+from ..silence import onnxruntime
 from .weights import Format
 
 RUNTIMES = ("auto", "cuda", "mps", "openvino", "onnxruntime", "torch")
@@ -102,6 +103,4 @@ def _mps() -> bool:
 def _onnx_cuda() -> bool:
     if not Path("/dev/nvidiactl").exists():
         return False
-    import onnxruntime
-
-    return "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+    return "CUDAExecutionProvider" in onnxruntime().get_available_providers()

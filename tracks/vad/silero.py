@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 
 from ..errors import ModelUnavailable
+from ..silence import onnxruntime
 from ..types import SAMPLE_RATE, Samples
 from . import WINDOW_SAMPLES
 
@@ -49,11 +49,12 @@ class SileroVad:
 
     def __init__(self, path: Path | None = None) -> None:
         path = path or bundled()
-        settings = onnxruntime.SessionOptions()
+        runtime = onnxruntime()
+        settings = runtime.SessionOptions()
         settings.inter_op_num_threads = settings.intra_op_num_threads = 1  # it runs on the caller's thread alone
         settings.log_severity_level = 3  # errors only: warnings would go to stderr unformatted
         try:
-            self._session = onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
+            self._session = runtime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime raises classes of its C++ side that it does not export
             raise ModelUnavailable(f"the voice detector's model {path} cannot be loaded: {error}") from error
         self.name = f"silero-vad {importlib.metadata.version('silero-vad')}"
