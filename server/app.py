@@ -85,6 +85,8 @@ class Server:
     """Why there is none; empty while it is loading and once there is."""
     ready: asyncio.Task[None]
     """Done when the detector is loaded and the self-tests have run; raises what failed."""
+    listening: asyncio.Task[None]
+    """Done when the recogniser is loaded, or turned out not to be had."""
 
 
 @asynccontextmanager
@@ -184,14 +186,20 @@ async def serve(
                 await asyncio.to_thread(resolve, TRACKERS["bytetrack"])
                 info.append((await worker.start()).info)
             finally:
-                # Either works without the other; /health tells.
-                with suppress(VedetteError):
-                    await hearing.start()
                 await health.report()
                 settle()
 
+        async def get_listening() -> None:
+            # After the detector, which people wait for; and whatever becomes of that, since either works without the
+            # other. /health tells.
+            await asyncio.wait((ready,))
+            with suppress(VedetteError):
+                await hearing.start()
+
         ready = asyncio.create_task(get_ready(), name="start-up")
         stack.push_async_callback(_cancel, ready)
+        listening = asyncio.create_task(get_listening(), name="start-listening")
+        stack.push_async_callback(_cancel, listening)
 
         app = web.Application(client_max_size=1 << 20)
         add_middlewares(
@@ -221,6 +229,7 @@ async def serve(
             lambda: hearing.info,
             lambda: hearing.problem,
             ready,
+            listening,
         )
 
 

@@ -68,7 +68,9 @@ class Hearing:
     async def _try(self) -> CheckResult:
         info = self._info
         if info is None:
-            return CheckResult("degraded", {"reason": self._problem or "the recogniser is still loading"})
+            if not self._problem:
+                return CheckResult("ok", {"reason": "the recogniser is still loading"})
+            return CheckResult("degraded", {"reason": self._problem})
         detail = {"model": info.name, "engine": info.engine, "reason": info.reason, "fallback": info.fallback}
         try:
             heard = await self._hear()

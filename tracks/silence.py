@@ -1,8 +1,8 @@
 """Libraries that report to their makers, kept from it: they do so by default, without asking.
 
 OpenVINO 2026.4 sends an event to Google Analytics when it is imported (`tools/ovc/telemetry_utils.py`). It has no
-switch for that but a file in the user's home; where the package that does it cannot be imported, a stub of its own takes
-its place. ONNX Runtime 1.31 sends what it runs to Microsoft some seconds after it made a session
+switch for that but a file in the user's home; where the package that does it cannot be imported, a stub of its own
+takes its place. ONNX Runtime 1.31 sends what it runs to Microsoft some seconds after it made a session
 (`core/platform/telemetry_1ds.cc`); its `disable_telemetry_events` comes too late for that, a variable that is set
 before it is imported does not.
 """

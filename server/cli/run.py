@@ -112,17 +112,20 @@ async def _announce(server: Server) -> None:
     except VedetteError as error:
         print(f"  detector    none: {error.message}", flush=True)
         return
-    print("\n".join((*models(server), "ready; Ctrl-C stops")), flush=True)
+    print("\n".join((*detector(server), "ready; Ctrl-C stops")), flush=True)
+    await asyncio.wait((server.listening,))
+    print("\n".join(recogniser(server)), flush=True)
 
 
-def models(server: Server) -> list[str]:
-    """Which models run where and why, or why none does."""
-    lines = []
-    detector, recogniser = server.detector(), server.recogniser()
-    if detector is not None:
-        lines += [f"  detector    {describe_detector(detector)}", f"{INDENT}{detector.reason}"]
-    if recogniser is not None:
-        lines += [f"  recogniser  {describe_recogniser(recogniser)}", f"{INDENT}{recogniser.reason}"]
-    else:
-        lines.append(f"  recogniser  none: {redact(server.deaf())}")
-    return lines
+def detector(server: Server) -> list[str]:
+    """Which detector runs where, and why."""
+    info = server.detector()
+    return [] if info is None else [f"  detector    {describe_detector(info)}", f"{INDENT}{info.reason}"]
+
+
+def recogniser(server: Server) -> list[str]:
+    """Which recogniser runs where and why, or why none does."""
+    info = server.recogniser()
+    if info is None:
+        return [f"  recogniser  none: {redact(server.deaf())}"]
+    return [f"  recogniser  {describe_recogniser(info)}", f"{INDENT}{info.reason}"]

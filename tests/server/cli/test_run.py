@@ -8,7 +8,7 @@ from typing import Any, cast
 from aiohttp import web
 
 from server.app import Server
-from server.cli.run import models
+from server.cli.run import detector, recogniser
 from server.sessions import LiveSessions
 from tracks.asr import AsrInfo
 from tracks.detect import DetectorInfo
@@ -27,7 +27,7 @@ DETECTOR = DetectorInfo(
 )
 
 
-def server(recogniser: AsrInfo | None, deaf: str = "") -> Server:
+def server(asr: AsrInfo | None, deaf: str = "") -> Server:
     """A server that is ready, as far as its models go."""
     nothing = cast(Any, None)
     return Server(
@@ -36,25 +36,28 @@ def server(recogniser: AsrInfo | None, deaf: str = "") -> Server:
         True,
         "here",
         lambda: DETECTOR,
-        lambda: recogniser,
+        lambda: asr,
         lambda: deaf,
+        cast("asyncio.Task[None]", nothing),
         cast("asyncio.Task[None]", nothing),
     )
 
 
 def test_both_models_are_told_with_their_reasons() -> None:
     """Which runs where, by what, and why."""
-    assert models(server(SPHINX)) == [
+    assert detector(server(SPHINX)) == [
         "  detector    people on cpu by openvino, fp32, class person",
         "              these are the weights that ship",
+    ]
+    assert recogniser(server(SPHINX)) == [
         "  recogniser  pocketsphinx on cpu, 5.1.1, language en",
         "              pocketsphinx is always there",
     ]
-    assert "  recogniser  whisper-base on cpu by faster-whisper, int8, 2 languages" in models(server(WHISPER))
+    assert "  recogniser  whisper-base on cpu by faster-whisper, int8, 2 languages" in recogniser(server(WHISPER))
 
 
 def test_a_server_without_a_recogniser_says_why() -> None:
     """It runs all the same; credentials in the reason are not shown."""
-    *_, last = models(server(None, "no answer from http://u:hunter2@asr.example/v1"))
+    (last,) = recogniser(server(None, "no answer from http://u:hunter2@asr.example/v1"))
     assert last.startswith("  recogniser  none: no answer from http://")
     assert "hunter2" not in last
