@@ -8,9 +8,7 @@ import hashlib
 import io
 import logging
 import os
-import signal
 import sqlite3
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from PIL import Image
 
 from server.artifacts import MAX_PENDING, Artifact, Caption
 from tests.fakes import SIZE, picture
+from tests.killing import told_until_killed
 from tests.server.albums import Store, opened
 from tests.waiting import until
 from tracks.errors import DatabaseUnavailable, InvalidRequest, NotFound, Overloaded, StorageFull, VedetteError
@@ -148,17 +147,7 @@ asyncio.run(main())
 
 async def test_a_killed_process_loses_nothing_that_it_acknowledged(tmp_path: Path) -> None:
     """kill -9 in the midst of writing: what was said to be stored is there, whole, and nothing half done stays."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", CHILD, str(tmp_path)),
-        cwd=Path(__file__).parents[2],
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    lines = [await process.stdout.readline() for _ in range(60)]
-    process.send_signal(signal.SIGKILL)
-    lines += (await process.stdout.read()).splitlines(keepends=True)
-    assert await process.wait() == -signal.SIGKILL
-    told = dict(line.decode().split() for line in lines if line.endswith(b"\n"))
+    told = dict(await told_until_killed(CHILD, tmp_path, 60))
     assert len(told) >= 60
     async with opened(tmp_path) as store:
         rows, _ = await store.artifacts.page("s", limit=1000)

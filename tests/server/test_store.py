@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 import sqlite3
-import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import pytest
 
 from server.database import Database, open_database
 from server.store import EventLog, Session, Sessions, Sources
+from tests.killing import told_until_killed
 from tracks.errors import DatabaseUnavailable, InvalidRequest, NotFound
 from tracks.events import ErrorData, Event, Model, SessionData
 from tracks.events.envelope import new_id
@@ -438,17 +437,7 @@ asyncio.run(main())
 
 async def test_a_killed_process_loses_nothing_that_it_acknowledged(tmp_path: Path) -> None:
     """kill -9 in the midst of writing: every event it told about is there once, under the seq it told."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", CHILD, str(tmp_path)),
-        cwd=Path(__file__).parents[2],
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    lines = [await process.stdout.readline() for _ in range(500)]
-    process.send_signal(signal.SIGKILL)
-    lines += (await process.stdout.read()).splitlines(keepends=True)
-    assert await process.wait() == -signal.SIGKILL
-    told = [line.decode().split() for line in lines if line.endswith(b"\n")]
+    told = await told_until_killed(CHILD, tmp_path, 500)
     assert len(told) >= 500
 
     async with opened(tmp_path) as database:
