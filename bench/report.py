@@ -53,8 +53,9 @@ def table(measured: Measured) -> Iterator[str]:
         yield ""
     if measured.detector_alone_fps is not None:
         yield f"bare detector alone: {measured.detector_alone_fps:.1f} frames/s"
-    if measured.loaded_echo is not None:
-        yield f"bare detector beside the echo and its client: {measured.loaded_echo.detections_per_s:.1f} frames/s"
+    if measured.loaded_echoes:
+        rates = ", ".join(f"{each.detections_per_s:.1f}" for each in measured.loaded_echoes)
+        yield f"bare detector beside the echo and its client: {rates} frames/s"
     if (accuracy := measured.accuracy) is not None:
         yield (
             f"boxes shown by smooth: {accuracy.boxes} true boxes, median IoU {accuracy.median_iou:.3f}, of the "

@@ -21,12 +21,12 @@ logger = logging.getLogger(__name__)
 
 MAX_PENDING = 128
 """Each of 64 sessions has at most two pictures under way."""
-NICENESS = 3
+NICENESS = 2
 """Of the detector's threads: encoder and event loop come first, but not so far first that the threads of one inference,
 which wait for each other, lose a core whenever anybody else wants it.
 
 Measured on two cores beside encoder and client, `exact`: 21 returned pictures a second at a median of 148 ms with 10,
-24 at 131 ms with 0; but in `smooth` the event loop's lag (p99) is 45 ms with 0, and 6 to 10 ms with 3 and 5.
+24 at 131 ms with 0; but in `smooth` the event loop's lag (p99) is 45 ms with 0, and 6 to 10 ms with 1 to 5.
 """
 
 Load = Callable[..., Detector]
