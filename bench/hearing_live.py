@@ -76,7 +76,7 @@ class Watched:
     """An `Asr` that notes how long each final transcript took."""
 
     def __init__(self, asr: Asr) -> None:
-        self.info, self.max_batch = asr.info, asr.max_batch
+        self.info, self.max_batch, self.follows_meanwhile = asr.info, asr.max_batch, asr.follows_meanwhile
         self.answers: list[Answer] = []
         self._asr = asr
 

@@ -51,6 +51,7 @@ class BeepAsr:
     open."""
 
     max_batch = 4
+    follows_meanwhile = False
 
     def __init__(self, streams: int = 8) -> None:
         self.info = AsrInfo("beeps", "numpy", "cpu", "fp32", (), "for tests")

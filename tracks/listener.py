@@ -77,6 +77,7 @@ class Listener:
         """By whether it is final, of the utterance that the recogniser was asked for last."""
         self._abandoned: list[Dictation] = []
         self._engine = ""
+        self._follows_meanwhile = False
         self._unheard_s = 0.0
         """Sound since the last partial transcript was due."""
         self._partial_due = False
@@ -203,7 +204,8 @@ class Listener:
         """Ask the recogniser for whatever is due until closed: what is final, and, as far as it can do both, partial
         transcripts of who speaks meanwhile."""
         try:
-            self._engine = (await self._worker.start()).info.name
+            asr = await self._worker.start()
+            self._engine, self._follows_meanwhile = asr.info.name, asr.follows_meanwhile
         except VedetteError as error:
             self._deaf = True
             self._backlog.clear()
@@ -234,7 +236,7 @@ class Listener:
 
     async def _partial(self) -> None:
         """What has been said so far, unless a final transcript would have to wait for it."""
-        if self._backlog:
+        if self._backlog and not self._follows_meanwhile:
             self._stats.drops["partial"] += 1
             return
         dictation, utterance = self._dictation, self._segmenter.current()

@@ -29,9 +29,9 @@ class SegmenterOptions:
     """A window with at least this probability begins an utterance."""
     off_threshold: float = 0.35
     """A window below it is silence, once somebody speaks."""
-    pre_roll_s: float = 0.3
-    """Sound before the onset that belongs to the utterance."""
-    post_roll_s: float = 0.3
+    pre_roll_s: float = 0.5
+    """Sound before the onset that belongs to the utterance: with less a recogniser knows too little of the noise."""
+    post_roll_s: float = 0.5
     """Sound after the last speech that belongs to it."""
     min_speech_s: float = 0.25
     """Less speech than that is a noise."""

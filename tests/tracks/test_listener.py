@@ -419,7 +419,7 @@ async def test_real_speech_is_told_where_it_is(room: Callable[..., Room], shared
     assert phases[0][1] == pytest.approx(3.36, abs=0.15)
     assert phases[2][1] == pytest.approx(16.29, abs=0.15)
     await until(lambda: len(it.asr.heard) == 2)
-    assert it.asr.heard[0].start_s == pytest.approx(3.36 - 0.3, abs=0.15)
+    assert it.asr.heard[0].start_s == pytest.approx(3.36 - 0.5, abs=0.15)
     assert it.asr.heard[0].end_s - it.asr.heard[0].start_s == pytest.approx(
         len(it.asr.heard[0].samples) / 16_000, abs=1e-6
     )
@@ -457,4 +457,37 @@ async def test_who_speaks_is_followed_while_what_was_said_before_is_finished() -
     assert it.heard.texts(final=True) == []
     go_on.set()
     assert await it.finals(1) == ["b5"]
+    await it.close()
+
+
+@pytest.mark.parametrize("follows", [True, False])
+async def test_partials_wait_for_finals_only_where_they_would_hold_them_up(follows: bool) -> None:
+    """Two utterances wait for their final transcripts while a third is spoken."""
+    go_on = threading.Event()
+
+    class Patient(BeepAsr):
+        """Makes final transcripts when it may."""
+
+        follows_meanwhile = follows
+
+        def transcribe(
+            self, utterance: Utterance, hints: Hints = NO_HINTS, *, cancelled: Cancelled = never
+        ) -> Transcript:
+            while not go_on.wait(0.01):
+                cancelled()
+            return super().transcribe(utterance, hints)
+
+    options = ListenerOptions(segmenter=SEGMENTS, backlog=BacklogOptions(joined_s=0.0), partial_every_s=0.4)
+    it = Room(options, lambda: Patient(streams=1))
+    await it.ready()
+    stream = await it.worker.infer(lambda asr: asr.stream(0.0))  # type: ignore[arg-type, return-value]
+    it.say(sound(0.2, 0.5, 0.5, 0.5, 0.5))
+    await until(lambda: it.stats.queues["utterances"]() == 1)
+    await it.worker.submit(lambda: lambda asr: stream.abandon(), quick=True)  # type: ignore[attr-defined, return-value, arg-type]
+    it.say(sound(0, 0.5))
+    dropped = it.stats.drops["partial"]
+    await until(lambda: it.heard.texts(final=False) != [] or it.stats.drops["partial"] > dropped)
+    assert (it.heard.texts(final=False) != []) is follows
+    go_on.set()
+    assert await it.finals(2) == ["b5", "b5"]
     await it.close()

@@ -86,6 +86,8 @@ class Asr(Protocol):
     info: AsrInfo
     max_batch: int
     """How many utterances `transcribe_batch` takes."""
+    follows_meanwhile: bool
+    """Whether a stream may be pushed from within `cancelled` without holding up the final transcript that is made."""
 
     def transcribe(self, utterance: Utterance, hints: Hints = NO_HINTS, *, cancelled: Cancelled = never) -> Transcript:
         """The final transcript of an utterance of any length. Blocking.

@@ -77,6 +77,7 @@ class FasterWhisperAsr:
     """See `Asr`."""
 
     max_batch = MAX_BATCH
+    follows_meanwhile = False
 
     def __init__(self, model: Any, info: AsrInfo, spec: ModelSpec, guards: Guards) -> None:
         """`model`: a `faster_whisper.WhisperModel`."""

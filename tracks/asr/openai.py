@@ -91,6 +91,7 @@ class OpenAiAsr:
     """See `Asr`. Has an event loop of its own, which runs on the calling thread while a call lasts."""
 
     max_batch = MAX_BATCH
+    follows_meanwhile = False
 
     def __init__(self, endpoint: Endpoint, model: str, info: AsrInfo, spec: ModelSpec, guards: Guards) -> None:
         self.info = info

@@ -54,6 +54,7 @@ class PocketsphinxAsr:
     one broke, the next call starts a new one."""
 
     max_batch = 1
+    follows_meanwhile = True
 
     def __init__(self, info: AsrInfo, guards: Guards) -> None:
         self.info = info
