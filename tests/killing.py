@@ -10,10 +10,10 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
-async def told_until_killed(program: str, argument: Path, lines: int) -> list[list[str]]:
+async def told_until_killed(program: str, *arguments: Path | str, lines: int) -> list[list[str]]:
     """The words of each whole line that a Python program printed before `kill -9`, sent after so many lines."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", program, str(argument)),
+        *(sys.executable, "-c", program, *map(str, arguments)),
         cwd=REPOSITORY,
         stdout=asyncio.subprocess.PIPE,
     )

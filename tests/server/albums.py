@@ -11,9 +11,10 @@ from typing import Any
 
 from server.artifact_files import BlobStore, FileBlobs
 from server.artifacts import Artifact, Artifacts, Caption, Kind
-from server.database import Database, open_database
+from server.database import Database
 from server.store import Session, Sessions, Sources
 from tests.fakes import picture
+from tests.server.databases import Place
 from tracks.errors import VedetteError
 
 QUOTA = 1 << 30
@@ -73,20 +74,19 @@ class Store:
 
 @contextlib.asynccontextmanager
 async def opened(
-    data_dir: Path, max_bytes: int = QUOTA, owner: str = "node", start: bool = True, **options: Any
+    place: Place, max_bytes: int = QUOTA, owner: str = "node", start: bool = True, **options: Any
 ) -> AsyncIterator[Store]:
     """A store that is closed with its threads even when the test fails."""
-    database = await open_database(None, data_dir)
     threads = ThreadPoolExecutor(2, thread_name_prefix="artifacts")
-    folder = data_dir / "artifacts"
+    folder = place.data_dir / "artifacts"
     disk = Disk(FileBlobs(folder, threads, **options))
-    artifacts = Artifacts(database, disk, threads, owner, max_bytes)
-    try:
-        if start:
-            await artifacts.start()
-        yield Store(folder, database, artifacts, disk)
-    finally:
-        disk.works.set()
-        await artifacts.close()
-        threads.shutdown()
-        await database.close()
+    async with place.opened() as database:
+        artifacts = Artifacts(database, disk, threads, owner, max_bytes)
+        try:
+            if start:
+                await artifacts.start()
+            yield Store(folder, database, artifacts, disk)
+        finally:
+            disk.works.set()
+            await artifacts.close()
+            threads.shutdown()

@@ -1,18 +1,22 @@
-"""A server with a detector that finds bright rectangles, and browsers that are closed with the test."""
+"""A server with a detector that finds bright rectangles, browsers that are closed with the test, and its databases."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
+from bench.postgres import PostgresFailed, PostgresServer
 from server.app import serve
+from server.database import Database, open_database
 from server.settings import Settings
 from tests.fakes import BrightDetector
 from tests.fakes_speech import BeepAsr, LoudVad
 from tests.server.clients import Api, Browser
+from tests.server.databases import Place, Postgres
 from tracks.registry import TRACKERS, resolve
 
 
@@ -22,9 +26,81 @@ def _imported() -> None:
     resolve(TRACKERS["bytetrack"])
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A Postgres server of the test run's own; without the programs the test is skipped."""
+    try:
+        server = PostgresServer()
+    except PostgresFailed as failed:
+        pytest.skip(f"{failed} (`make test` installs it where apt can)")
+    server.start()
+    yield Postgres(server)
+    server.close()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def _postgres(request: pytest.FixtureRequest) -> Postgres | None:
+    if request.param == "sqlite":
+        return None
+    running: Postgres = request.getfixturevalue("postgres")
+    return running
+
+
+@pytest.fixture
+async def empty_place(tmp_path: Path, _postgres: Postgres | None) -> AsyncIterator[Place]:
+    """Room for a database, once on SQLite and once on Postgres, with nothing in it."""
+    async with _room(tmp_path, _postgres, empty=True) as place:
+        yield place
+
+
+@pytest.fixture
+async def place(tmp_path: Path, _postgres: Postgres | None) -> AsyncIterator[Place]:
+    """Room for a database, once on SQLite and once on Postgres, where all migrations have been applied already."""
+    async with _room(tmp_path, _postgres) as place:
+        yield place
+
+
+@asynccontextmanager
+async def _room(data_dir: Path, postgres: Postgres | None, *, empty: bool = False) -> AsyncIterator[Place]:
+    if postgres is None:
+        yield Place(data_dir, None)
+        return
+    server = postgres.server
+    if postgres.template is None and not empty:
+        name = await server.create()
+        await (await open_database(server.url(name), data_dir)).close()
+        postgres.template = name
+    name = await server.create(None if empty else postgres.template)
+    yield Place(data_dir, server.url(name), server)
+    await server.drop(name)
+
+
+@pytest.fixture
+async def database(place: Place) -> AsyncIterator[Database]:
+    """A fresh database, of either kind."""
+    async with place.opened() as database:
+        yield database
+
+
 @pytest.fixture
 async def api(tmp_path: Path, _imported: None) -> AsyncIterator[Api]:
-    settings = Settings(data_dir=tmp_path, session_linger_s=1.5, pending_peer_timeout_s=1.0)
+    """A server on SQLite."""
+    async with _serving(Place(tmp_path, None)) as api:
+        yield api
+
+
+@pytest.fixture
+async def api_on_both(place: Place, _imported: None) -> AsyncIterator[Api]:
+    """A server on SQLite, and one on Postgres."""
+    async with _serving(place) as api:
+        yield api
+
+
+@asynccontextmanager
+async def _serving(place: Place) -> AsyncIterator[Api]:
+    settings = Settings(
+        data_dir=place.data_dir, database_url=place.url, session_linger_s=1.5, pending_peer_timeout_s=1.0
+    )
     serving = serve(
         settings,
         load=lambda choice, **options: BrightDetector(),

@@ -11,6 +11,7 @@ import pytest
 from server.artifact_thumbnails import HELD_EVENTS, StoredThumbnail, ThumbnailedEvents
 from tests.fakes import picture
 from tests.server.albums import Store, opened
+from tests.server.databases import Place
 from tests.waiting import until
 from tracks.errors import StorageFull
 from tracks.events import ErrorData, Event, ObjectData
@@ -21,7 +22,7 @@ from tracks.thumbnails import Crop
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with opened(tmp_path) as store:
+    async with opened(Place(tmp_path, None)) as store:
         yield store
 
 

@@ -8,7 +8,6 @@ import hashlib
 import io
 import logging
 import os
-import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -19,14 +18,15 @@ from server.artifacts import MAX_PENDING, Artifact, Caption
 from tests.fakes import SIZE, picture
 from tests.killing import told_until_killed
 from tests.server.albums import Store, opened
+from tests.server.databases import Place
 from tests.waiting import until
 from tracks.errors import DatabaseUnavailable, InvalidRequest, NotFound, Overloaded, StorageFull, VedetteError
 from tracks.events.envelope import new_id
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with opened(tmp_path) as store:
+async def store(place: Place) -> AsyncIterator[Store]:
+    async with opened(place) as store:
         yield store
 
 
@@ -104,26 +104,26 @@ async def test_nothing_but_an_id_reaches_the_folder(store: Store, key: str) -> N
         await store.disk.delete([key])
 
 
-async def test_a_crash_between_the_steps_leaves_nothing_behind(tmp_path: Path) -> None:
+async def test_a_crash_between_the_steps_leaves_nothing_behind(place: Place) -> None:
     """Half written files, files without a row and rows without a file go with the next start; nothing else does."""
-    async with opened(tmp_path) as store:
+    async with opened(place) as store:
         kept, lost = await store.keep(), await store.keep(kind="snapshot")
     (store.folder / lost.id).unlink()
     (store.folder / f"{new_id()}.new").write_bytes(b"half")
     (store.folder / new_id()).write_bytes(b"whole, but no row")
     (store.folder / "notes.txt").write_text("not ours")
-    async with opened(tmp_path) as store:
+    async with opened(place) as store:
         assert store.files == {kept.id, "notes.txt"}
         assert (await store.artifacts.page("s"))[0] == [kept]
         assert (store.artifacts.counts, store.artifacts.bytes) == ({"thumbnail": 1}, kept.bytes)
 
 
-async def test_another_nodes_artifacts_are_left_alone(tmp_path: Path) -> None:
+async def test_another_nodes_artifacts_are_left_alone(place: Place) -> None:
     """Its files are elsewhere: their absence here says nothing, and they take none of this node's room."""
-    async with opened(tmp_path) as store:
+    async with opened(place) as store:
         kept = await store.keep()
-        (store.folder / kept.id).rename(tmp_path / "elsewhere")
-    async with opened(tmp_path, owner="other") as store:
+        (store.folder / kept.id).rename(place.data_dir / "elsewhere")
+    async with opened(place, owner="other") as store:
         assert await store.artifacts.get(kept.id) == kept
         assert (store.artifacts.counts, store.artifacts.bytes) == ({}, 0)
         with pytest.raises(NotFound, match="lost its file"):
@@ -134,9 +134,10 @@ CHILD = """
 import asyncio, sys
 from pathlib import Path
 from tests.server.albums import opened
+from tests.server.databases import Place
 
 async def main():
-    async with opened(Path(sys.argv[1])) as store:
+    async with opened(Place(Path(sys.argv[1]), sys.argv[2] or None)) as store:
         while True:
             for artifact in await asyncio.gather(*(store.keep() for _ in range(4))):
                 print(artifact.id, artifact.sha256, flush=True)
@@ -145,11 +146,11 @@ asyncio.run(main())
 """
 
 
-async def test_a_killed_process_loses_nothing_that_it_acknowledged(tmp_path: Path) -> None:
+async def test_a_killed_process_loses_nothing_that_it_acknowledged(place: Place) -> None:
     """kill -9 in the midst of writing: what was said to be stored is there, whole, and nothing half done stays."""
-    told = dict(await told_until_killed(CHILD, tmp_path, 60))
+    told = dict(await told_until_killed(CHILD, place.data_dir, place.url or "", lines=60))
     assert len(told) >= 60
-    async with opened(tmp_path) as store:
+    async with opened(place) as store:
         rows, _ = await store.artifacts.page("s", limit=1000)
         assert store.files == {row.id for row in rows}
         assert told.items() <= {row.id: row.sha256 for row in rows}.items()
@@ -157,16 +158,15 @@ async def test_a_killed_process_loses_nothing_that_it_acknowledged(tmp_path: Pat
             assert hashlib.sha256(await content(store, row)).hexdigest() == row.sha256
 
 
-async def test_a_row_is_there_only_once_its_file_is_durable(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_row_is_there_only_once_its_file_is_durable(
+    store: Store, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Written, synced, renamed, the folder synced, and then the row: seen from outside at each step."""
     steps: list[str] = []
     fsync, rename = os.fsync, Path.rename
 
     def rows() -> int:
-        with sqlite3.connect(store.database.where) as other:
-            count = other.execute("SELECT count(*) FROM artifacts").fetchone()[0]
-        other.close()
-        return int(count)
+        return int(place.ask("SELECT count(*) FROM artifacts")[0][0])
 
     def note_fsync(descriptor: int) -> None:
         kind = "folder" if os.path.isdir(f"/proc/self/fd/{descriptor}") else "file"
@@ -227,20 +227,20 @@ async def test_a_disk_that_fails_is_told_and_leaves_nothing(
     assert "artifacts can be stored again" in caplog.text
 
 
-async def test_the_last_of_the_disk_is_left_to_the_database(tmp_path: Path) -> None:
+async def test_the_last_of_the_disk_is_left_to_the_database(place: Place) -> None:
     """With less free than the reserve nothing is written."""
-    async with opened(tmp_path, reserve_bytes=1 << 60) as store:
+    async with opened(place, reserve_bytes=1 << 60) as store:
         with pytest.raises(StorageFull, match="the disk is full"):
             await store.keep("s", "snapshot")
         assert store.files == set()
 
 
-async def test_the_quota_costs_the_oldest_thumbnails_first(tmp_path: Path) -> None:
+async def test_the_quota_costs_the_oldest_thumbnails_first(place: Place) -> None:
     """Room is made by the oldest, thumbnails before snapshots, and counted; what is there never exceeds the quota."""
-    async with opened(tmp_path) as store:
+    async with opened(place) as store:
         size = (await store.keep()).bytes
         await store.artifacts.delete_of("s")
-    async with opened(tmp_path, max_bytes=size * 6) as store:
+    async with opened(place, max_bytes=size * 6) as store:
         kinds = ("snapshot", "thumbnail", "thumbnail", "snapshot", "thumbnail")
         old = [await store.keep(kind=kind) for kind in kinds]
         assert store.artifacts.removed == 0
@@ -263,20 +263,20 @@ async def test_the_quota_costs_the_oldest_thumbnails_first(tmp_path: Path) -> No
         assert store.files == {artifact.id for artifact in left}
 
 
-async def test_what_is_larger_than_the_quota_is_refused(tmp_path: Path) -> None:
+async def test_what_is_larger_than_the_quota_is_refused(place: Place) -> None:
     """Nothing is removed for what would not fit anyway... once everything has gone."""
-    async with opened(tmp_path, max_bytes=100) as store:
+    async with opened(place, max_bytes=100) as store:
         with pytest.raises(StorageFull, match="the 100 bytes kept"):
             await store.keep("s", "snapshot")
         assert (store.files, store.artifacts.bytes) == (set(), 0)
 
 
-async def test_the_quota_holds_for_many_at_once(tmp_path: Path) -> None:
+async def test_the_quota_holds_for_many_at_once(place: Place) -> None:
     """Room is reserved before it is used: writers side by side do not count on the same room."""
-    async with opened(tmp_path) as store:
+    async with opened(place) as store:
         size = (await store.keep()).bytes
         await store.artifacts.delete_of("s")
-    async with opened(tmp_path, max_bytes=size * 10) as store:
+    async with opened(place, max_bytes=size * 10) as store:
         results = await asyncio.gather(*(store.keep() for _ in range(40)), return_exceptions=True)
         kept = [result for result in results if isinstance(result, Artifact)]
         assert all(isinstance(result, Artifact | StorageFull) for result in results)

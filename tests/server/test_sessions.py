@@ -16,6 +16,12 @@ from tests.waiting import until
 from tracks.errors import ModelUnavailable
 
 
+@pytest.fixture
+def api(api_on_both: Api) -> Api:
+    """What is here holds on SQLite and on Postgres."""
+    return api_on_both
+
+
 def beeps(choice: str, **options: Any) -> BeepAsr:
     """A recogniser that loads at once."""
     return BeepAsr()

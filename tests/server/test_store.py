@@ -1,38 +1,22 @@
-"""Sources, sessions and the event log, on a real SQLite file."""
+"""Sources, sessions and the event log, on a real SQLite file and on a real Postgres."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import sqlite3
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
-from server.database import Database, open_database
+from server.database import Database
 from server.store import EventLog, Session, Sessions, Sources
 from tests.killing import told_until_killed
+from tests.server.databases import Place
 from tracks.errors import DatabaseUnavailable, InvalidRequest, NotFound
 from tracks.events import ErrorData, Event, Model, SessionData
 from tracks.events.envelope import new_id
 
-
-@contextlib.asynccontextmanager
-async def opened(data_dir: Path) -> AsyncIterator[Database]:
-    """A database that is closed even when the test fails, or its threads would stay."""
-    database = await open_database(None, data_dir)
-    try:
-        yield database
-    finally:
-        await database.close()
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    """A fresh database."""
-    async with opened(tmp_path) as database:
-        yield database
+LOCK_MS = 20
+"""How long a statement waits for somebody else's lock where a test holds it."""
 
 
 @pytest.fixture
@@ -77,18 +61,6 @@ async def stored(log: EventLog, session: Session) -> list[dict[str, object]]:
     return events
 
 
-class Lock:
-    """Another program that holds the database's write lock."""
-
-    def __init__(self, database: Database) -> None:
-        self._connection = sqlite3.connect(database.where, isolation_level=None)
-        self._connection.execute("BEGIN EXCLUSIVE")
-
-    def release(self) -> None:
-        self._connection.execute("ROLLBACK")
-        self._connection.close()
-
-
 async def test_two_sessions_get_gap_free_seqs_in_order(database: Database) -> None:
     """5,000 events of two sessions at once: each session has 1, 2, 3 … in the order of append, stored and published."""
     a, b = await new_session(database), await new_session(database)
@@ -112,23 +84,17 @@ async def test_two_sessions_get_gap_free_seqs_in_order(database: Database) -> No
     await log.close()
 
 
-async def test_an_event_is_committed_before_it_is_published(database: Database) -> None:
-    """Whoever hears of a stored event finds it in the database, seen from another connection."""
+async def test_an_event_is_committed_before_it_is_published(database: Database, place: Place) -> None:
+    """Whoever hears of a stored event finds it in the database, seen from another program."""
     session = await new_session(database)
-    found: list[tuple[int | None]] = []
-
-    def look(heard: Event) -> None:
-        with sqlite3.connect(database.where) as other:
-            found.append(other.execute("SELECT seq FROM events WHERE id = ?", (heard.id,)).fetchone())
-        other.close()
-
-    log = EventLog(database, look)
-    for number in range(20):
+    found: list[list[list[str]]] = []
+    log = EventLog(database, lambda heard: found.append(place.ask(f"SELECT seq FROM events WHERE id = '{heard.id}'")))
+    for number in range(10):
         log.append(event(session, number))
         if number % 3 == 0:
             await log.flush()
     await log.close()
-    assert found == [(seq,) for seq in range(1, 21)]
+    assert found == [[[str(seq)]] for seq in range(1, 11)]
 
 
 async def test_a_subscriber_that_fails_loses_only_its_own_event(database: Database) -> None:
@@ -147,7 +113,7 @@ async def test_a_subscriber_that_fails_loses_only_its_own_event(database: Databa
     assert [item["seq"] for item in await stored(log, session)] == [1, 2, 3]
 
 
-async def test_numbering_continues_after_a_restart(database: Database, tmp_path: Path) -> None:
+async def test_numbering_continues_after_a_restart(database: Database, place: Place) -> None:
     """What was stored is there after closing and opening again, and the next seq follows."""
     session = await new_session(database)
     log = EventLog(database, lambda _: None)
@@ -156,7 +122,7 @@ async def test_numbering_continues_after_a_restart(database: Database, tmp_path:
     await log.close()
     await database.close()
 
-    async with opened(tmp_path) as again:
+    async with place.opened() as again:
         log = EventLog(again, lambda _: None)
         log.append(event(session, 3))
         await log.close()
@@ -210,31 +176,30 @@ async def test_one_event_that_cannot_be_stored_spoils_no_other(database: Databas
     await log.close()
 
 
-async def test_a_locked_database_delays_but_loses_nothing(database: Database, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_locked_database_delays_but_loses_nothing(place: Place, caplog: pytest.LogCaptureFixture) -> None:
     """While another program holds the lock nothing is published and the trouble is told once; then all goes on."""
-    await database.write(lambda client: client.execute_query("PRAGMA busy_timeout = 20"))
-    session = await new_session(database)
-    published: list[Event] = []
-    log = EventLog(database, published.append)
-    log.append(event(session, 0))
-    await log.flush()
+    async with place.opened(busy_timeout_ms=LOCK_MS) as database:
+        session = await new_session(database)
+        published: list[Event] = []
+        log = EventLog(database, published.append)
+        log.append(event(session, 0))
+        await log.flush()
 
-    lock = Lock(database)
-    for number in range(1, 400):
-        log.append(event(session, number))
-    await until(lambda: not log.healthy)
-    assert "locked" in (log.last_error or "")
-    assert (log.depth, len(published)) == (399, 1)
-    page, _ = await log.page(session.id)  # reads go on
-    assert len(page) == 1
-    lock.release()
+        async with place.locked():
+            for number in range(1, 400):
+                log.append(event(session, number))
+            await until(lambda: not log.healthy)
+            assert "lock" in (log.last_error or "")
+            assert (log.depth, len(published)) == (399, 1)
+            page, _ = await log.page(session.id)  # reads go on
+            assert len(page) == 1
 
-    await log.flush()
-    assert (log.healthy, log.last_error, log.depth) == (True, None, 0)
-    assert [item.seq for item in published] == list(range(1, 401))
-    assert await stored(log, session) == [item.wire() for item in published]
-    assert len([record for record in caplog.records if "cannot store events" in record.message]) == 1
-    await log.close()
+        await log.flush()
+        assert (log.healthy, log.last_error, log.depth) == (True, None, 0)
+        assert [item.seq for item in published] == list(range(1, 401))
+        assert await stored(log, session) == [item.wire() for item in published]
+        assert len([record for record in caplog.records if "cannot store events" in record.message]) == 1
+        await log.close()
 
 
 async def test_a_commit_without_an_answer_is_not_repeated(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,38 +228,36 @@ async def test_a_commit_without_an_answer_is_not_repeated(database: Database, mo
     await log.close()
 
 
-async def test_a_full_spool_refuses_the_newest_and_counts(database: Database, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_full_spool_refuses_the_newest_and_counts(place: Place, caplog: pytest.LogCaptureFixture) -> None:
     """Beyond its capacity nothing waits, nothing older is thrown away, and it is logged once."""
-    await database.write(lambda client: client.execute_query("PRAGMA busy_timeout = 20"))
-    session = await new_session(database)
-    log = EventLog(database, lambda _: None, capacity=10)
-    lock = Lock(database)
-    for number in range(15):
-        log.append(event(session, number))
-    assert (log.depth, log.dropped) == (10, 5)
-    lock.release()
-    await log.flush()
-    assert [item["at"] for item in await stored(log, session)] == [float(number) for number in range(10)]
-    assert len([record for record in caplog.records if "is full (10 events)" in record.message]) == 1
-    await log.close()
+    async with place.opened(busy_timeout_ms=LOCK_MS) as database:
+        session = await new_session(database)
+        log = EventLog(database, lambda _: None, capacity=10)
+        async with place.locked():
+            for number in range(15):
+                log.append(event(session, number))
+            assert (log.depth, log.dropped) == (10, 5)
+        await log.flush()
+        assert [item["at"] for item in await stored(log, session)] == [float(number) for number in range(10)]
+        assert len([record for record in caplog.records if "is full (10 events)" in record.message]) == 1
+        await log.close()
 
 
-async def test_close_ends_in_time_and_admits_what_was_not_stored(database: Database) -> None:
+async def test_close_ends_in_time_and_admits_what_was_not_stored(place: Place) -> None:
     """With the database locked for good, close gives up; whoever waits for those events gets an error, not a lie."""
-    await database.write(lambda client: client.execute_query("PRAGMA busy_timeout = 20"))
-    session = await new_session(database)
-    log = EventLog(database, lambda _: None)
-    lock = Lock(database)
-    for number in range(3):
-        log.append(event(session, number))
-    waiting = asyncio.create_task(log.flush())
-    async with asyncio.timeout(5):
-        await log.close(timeout_s=0.2)
-    with pytest.raises(DatabaseUnavailable, match="3 events were not stored"):
-        await waiting
-    log.append(event(session))
-    assert (log.dropped, log.depth) == (4, 0)
-    lock.release()
+    async with place.opened(busy_timeout_ms=LOCK_MS) as database:
+        session = await new_session(database)
+        log = EventLog(database, lambda _: None)
+        async with place.locked():
+            for number in range(3):
+                log.append(event(session, number))
+            waiting = asyncio.create_task(log.flush())
+            async with asyncio.timeout(5):
+                await log.close(timeout_s=0.2)
+            with pytest.raises(DatabaseUnavailable, match="3 events were not stored"):
+                await waiting
+            log.append(event(session))
+            assert (log.dropped, log.depth) == (4, 0)
 
 
 async def test_pages_follow_each_other_without_gap_or_overlap(database: Database) -> None:
@@ -420,7 +383,7 @@ from tracks.events import ErrorData, Event
 from tracks.events.envelope import new_id
 
 async def main():
-    database = await open_database(None, Path(sys.argv[1]))
+    database = await open_database(sys.argv[2] or None, Path(sys.argv[1]))
     source = await Sources(database).create("webcam", "a camera")
     session = await Sessions(database, "node").create(source.id, ["vision"], "fast", "smooth", None)
     log = EventLog(database, lambda event: print(event.session_id, event.seq, event.id, flush=True))
@@ -435,18 +398,18 @@ asyncio.run(main())
 """
 
 
-async def test_a_killed_process_loses_nothing_that_it_acknowledged(tmp_path: Path) -> None:
+async def test_a_killed_process_loses_nothing_that_it_acknowledged(place: Place) -> None:
     """kill -9 in the midst of writing: every event it told about is there once, under the seq it told."""
-    told = await told_until_killed(CHILD, tmp_path, 500)
+    told = await told_until_killed(CHILD, place.data_dir, place.url or "", lines=500)
     assert len(told) >= 500
 
-    async with opened(tmp_path) as database:
+    async with place.opened() as database:
         (session,), _ = await Sessions(database, "node").page()
         log = EventLog(database, lambda _: None)
         found = await stored(log, session)
         await log.close()
-        check = await database.read(lambda client: client.execute_query_dict("PRAGMA integrity_check"))
     assert [item["seq"] for item in found] == list(range(1, session.last_seq + 1))
     there = {(str(item["seq"]), item["id"]) for item in found}
     assert {(seq, event_id) for _, seq, event_id in told} <= there
-    assert check == [{"integrity_check": "ok"}]
+    if place.url is None:
+        assert place.ask("PRAGMA integrity_check") == [["ok"]]
