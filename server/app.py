@@ -39,7 +39,7 @@ from .database import Database, open_database
 from .datadir import DataDir
 from .engines import Engines, Load
 from .event_log import EventLog
-from .health import Health, add_health, database_check, detector_check, disk_check
+from .health import Health, add_health, database_check, detector_check, disk_check, why_not
 from .hearing import Hearing
 from .looplag import LoopLag
 from .memory import settle
@@ -169,10 +169,13 @@ async def serve(
 
         profile = await asyncio.to_thread(engines.profile, settings.profile)
         worker = engines.worker(profile)
-        info: list[DetectorInfo] = []
+
+        def detector() -> DetectorInfo | None:
+            return None if worker.engine is None else worker.engine.info
+
         health = Health(
             [
-                detector_check(lambda: info[0], lambda picture: _detect_once(worker, picture)),
+                detector_check(detector, lambda picture: _detect_once(worker, picture)),
                 database_check(lambda: _round_trip(database)),
                 disk_check(settings.data_dir),
                 hearing.check,
@@ -184,7 +187,7 @@ async def serve(
             try:
                 # The tracker's imports take seconds, too: not at the first click.
                 await asyncio.to_thread(resolve, TRACKERS["bytetrack"])
-                info.append((await worker.start()).info)
+                await worker.start()
             finally:
                 await health.report()
                 settle()
@@ -217,7 +220,7 @@ async def serve(
         transcriber = Transcriber(recognisers, hearing.vad, uploads, Limits())
         audio.add_routes(app, transcriber)
         add_openai_audio(app, transcriber)
-        add_health(app, health, get_version(), lambda: info[0] if info else None)
+        add_health(app, health, get_version(), detector)
         add_metrics(app, metrics)
         has_console = await asyncio.to_thread(add_console, app, settings.web_dir or WEB_DIR)
         yield Server(
@@ -225,7 +228,7 @@ async def serve(
             live,
             has_console,
             database.where,
-            lambda: info[0] if info else None,
+            detector,
             lambda: hearing.info,
             lambda: hearing.problem,
             ready,
@@ -255,9 +258,10 @@ def _ice_servers(settings: Settings) -> list[RTCIceServer]:
 
 
 async def _detect_once(worker: DetectorWorker, picture: Image) -> None:
-    if not worker.ready:
-        raise ModelUnavailable("the detector is still loading")
-    detector = await worker.start()
+    detector = worker.engine
+    if detector is None:
+        worker.retry()
+        raise ModelUnavailable(why_not(worker) or "the detector is still loading")
     frame = VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")
     image, _ = await asyncio.to_thread(letterbox, frame, detector.input_size(frame.width, frame.height))
     await worker.infer(image, timeout_s=SELF_TEST_WAIT_S)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import shutil
 import tempfile
@@ -19,6 +20,7 @@ from aiohttp import hdrs, web
 from tracks.detect import DetectorInfo
 from tracks.errors import VedetteError
 from tracks.types import Image
+from tracks.worker import Worker
 
 from .logs import redact
 
@@ -136,10 +138,11 @@ class Health:
                 logger.log(level, "self-test: %s is %s %s", name, result.status, dict(result.detail) or "")
 
 
-def detector_check(info: Callable[[], DetectorInfo], detect: Callable[[Image], Awaitable[object]]) -> Check:
+def detector_check(info: Callable[[], DetectorInfo | None], detect: Callable[[Image], Awaitable[object]]) -> Check:
     """Runs one picture through the detector, with the wait for its turn; `degraded` when it is a fallback.
 
-    `detect` is given an RGB picture of 1280x720 and letterboxes it.
+    `detect` is given an RGB picture of 1280x720 and letterboxes it. It raises where there is no detector, and `info` is
+    that of the one that it used.
     """
 
     async def run() -> CheckResult:
@@ -148,6 +151,7 @@ def detector_check(info: Callable[[], DetectorInfo], detect: Callable[[Image], A
         await detect(picture)
         inference_ms = round((time.monotonic() - started_s) * 1e3, 1)
         found = info()
+        assert found is not None
         detail = {"inferenceMs": inference_ms, "model": found.name, "reason": found.reason, "fallback": found.fallback}
         return CheckResult("degraded" if found.fallback else "ok", detail)
 
@@ -172,6 +176,14 @@ def disk_check(directory: Path) -> Check:
         return await asyncio.to_thread(_try_disk, directory)
 
     return Check("disk", run)
+
+
+def why_not(worker: Worker[Any, Any, Any]) -> str:
+    """Why a worker has no engine, and when that is tried again; empty while nothing has gone wrong yet."""
+    if not worker.problem:
+        return ""
+    wait_s = math.ceil(worker.retry_in_s)
+    return f"{worker.problem} ({f'tried again in {wait_s} s at the earliest' if wait_s else 'being tried again'})"
 
 
 def describe(info: DetectorInfo) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from tracks.pipeline import EmitData
 from tracks.stats import Stats
 from tracks.vad import Vad
 
-from .health import Check, CheckResult
+from .health import Check, CheckResult, why_not
 from .recognisers import Recognisers
 
 SELF_TEST_WAIT_S = 4.0
@@ -29,28 +29,23 @@ class Hearing:
     def __init__(self, recognisers: Recognisers, vad: Vad) -> None:
         self.recognisers = recognisers
         self.vad = vad
-        self._info: AsrInfo | None = None
-        self._problem = ""
         self._heard = ""
         self._try_again_s = 0.0
 
     @property
     def info(self) -> AsrInfo | None:
         """The server's own recogniser; None until it is loaded."""
-        return self._info
+        asr = self._worker.engine
+        return None if asr is None else asr.info
 
     @property
     def problem(self) -> str:
-        """Why there is no recogniser; empty while it is loading and once there is one."""
-        return self._problem
+        """Why there is no recogniser; empty while it is first loaded and once there is one."""
+        return self._worker.problem
 
     async def start(self) -> None:
         """Load the recogniser. Raises ModelUnavailable when there is none to be had."""
-        try:
-            self._info = (await self._worker.start()).info
-        except VedetteError as error:
-            self._problem = error.message
-            raise
+        await self._worker.start()
 
     def listener(self, emit: EmitData, on_error: Callable[[VedetteError], None], stats: Stats) -> Listener:
         """What listens to one session; its owner starts and closes it."""
@@ -66,11 +61,12 @@ class Hearing:
         return self.recognisers.worker()
 
     async def _try(self) -> CheckResult:
-        info = self._info
+        info = self.info
         if info is None:
-            if not self._problem:
+            if not self.problem:
                 return CheckResult("ok", {"reason": "the recogniser is still loading"})
-            return CheckResult("degraded", {"reason": self._problem})
+            self._worker.retry()
+            return CheckResult("degraded", {"reason": why_not(self._worker)})
         detail = {"model": info.name, "engine": info.engine, "reason": info.reason, "fallback": info.fallback}
         try:
             heard = await self._hear()

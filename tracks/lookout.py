@@ -23,6 +23,9 @@ logger = logging.getLogger(__name__)
 LOOKING = 2
 """One picture is with the detector, and one request waits behind it: the detector then never idles for our sake."""
 
+ASK_AGAIN_S = 0.25
+"""At least, until a detector that could not be had is asked for again; its worker says when it is tried again."""
+
 DetectorWorker = Worker[Detector, Image, Detections]
 
 
@@ -100,16 +103,20 @@ class Lookout:
         self._unclaimed.clear()
 
     async def run(self) -> None:
-        """Detect until cancelled, or until the detector turns out not to be had."""
-        try:
-            detector = await self._worker.start()
-        except VedetteError as error:
-            self._failed(error)
-            return
+        """Detect until cancelled. A detector that cannot be had is told of, and asked for again and again."""
+        detector = await self._detector()
         self.labels = detector.info.labels
         async with asyncio.TaskGroup() as group:
             for _ in range(LOOKING):
                 group.create_task(self._look_out(detector), name="vision-look")
+
+    async def _detector(self) -> Detector:
+        while True:
+            try:
+                return await self._worker.start()
+            except VedetteError as error:
+                self._failed(error)
+            await asyncio.sleep(max(ASK_AGAIN_S, self._worker.retry_in_s))
 
     async def _look_out(self, detector: Detector) -> None:
         while True:

@@ -1,7 +1,9 @@
 """An engine on a thread of its own, shared by all sessions: the seam where a remote engine could plug in.
 
 Requests that wait while the engine is busy are taken together, as far as the engine batches, so that many sessions cost
-fewer calls than their number. An engine is built, called and closed on its own thread and never anywhere else.
+fewer calls than their number. An engine is built, called and closed on its own thread and never anywhere else. One that
+could not be built is tried again when it is next asked for, each time after a longer while: a disk may be mounted late,
+and a broken model stays broken.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import sys
 import threading
@@ -34,6 +37,9 @@ class Engine(Protocol):
 
 
 CLOSE_TIMEOUT_S = 3.0
+RETRY_S = 5.0
+"""From a build that failed to the next; twice as long after each failure in a row."""
+MAX_RETRY_S = 300.0
 
 E = TypeVar("E", bound=Engine)
 X = TypeVar("X")
@@ -71,6 +77,7 @@ class Worker(Generic[E, X, Y]):
     `build` makes the engine, on that thread. `call` takes up to `engine.max_batch` items that share `batch_key(item)`
     and returns one result each; neither is ever run on the event loop. At most `max_pending` requests wait: more are
     refused with `Overloaded` and counted. `niceness` (Linux) lets the threads of the engine give way to all others.
+    `clock` gives the monotonic seconds by which a failed build is tried again.
     """
 
     def __init__(
@@ -82,6 +89,7 @@ class Worker(Generic[E, X, Y]):
         batch_key: Callable[[X], Hashable] = lambda item: None,
         max_pending: int = 16,
         niceness: int = 0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
         self.refused = 0
@@ -102,6 +110,12 @@ class Worker(Generic[E, X, Y]):
         """Only for the worker's thread."""
         self._thread: threading.Thread | None = None
         self._built: asyncio.Future[E] | None = None
+        self._clock = clock
+        self._wait_s = RETRY_S
+        """After the next build that fails."""
+        self._build_again_s = -math.inf
+        """By the clock: no build begins before."""
+        self._why_not_built = ""
         self._last_failure = ""
 
     def __len__(self) -> int:
@@ -110,21 +124,35 @@ class Worker(Generic[E, X, Y]):
     async def start(self) -> E:
         """Build the engine if need be and wait until it is there; safe to call from many tasks.
 
-        The engine is returned for reading its description: call it only through `infer`. Raises what `build` raised.
+        The engine is returned for reading its description: call it only through `infer`. Raises what `build` raised,
+        and raises it again without building until it is time for the next try.
         """
-        if self._built is None:
-            loop = asyncio.get_running_loop()
-            self._built = loop.create_future()
-            self._thread = threading.Thread(
-                target=self._run, args=(loop, self._built), name=f"worker-{self.name}", daemon=True
-            )
-            self._thread.start()
-        return await asyncio.shield(self._built)
+        return await asyncio.shield(self._building())
+
+    def retry(self) -> None:
+        """Begin to build again what could not be built, if it is time for that; nobody waits for it here."""
+        if self._why_not_built and not self._closing:
+            self._building()
+
+    @property
+    def engine(self) -> E | None:
+        """The engine, for reading its description; None until it is built."""
+        return self._built.result() if self.ready and self._built is not None else None
 
     @property
     def ready(self) -> bool:
         """True once the engine is built."""
         return self._built is not None and self._built.done() and self._built.exception() is None
+
+    @property
+    def problem(self) -> str:
+        """Why the engine could not be built; empty until that was tried, and once it is there."""
+        return self._why_not_built
+
+    @property
+    def retry_in_s(self) -> float:
+        """So long after a failure `start` does not build again; 0 when it does."""
+        return max(0.0, self._build_again_s - self._clock())
 
     async def infer(self, item: X, *, timeout_s: float | None = None) -> Y:
         """Result of the engine for one item, which is built first if need be. Raises what `submit` says."""
@@ -182,6 +210,19 @@ class Worker(Generic[E, X, Y]):
         if self._thread is not None and self._thread.is_alive():
             await asyncio.to_thread(self._thread.join, CLOSE_TIMEOUT_S)
 
+    def _building(self) -> asyncio.Future[E]:
+        """Done when the engine is there, or why it is not."""
+        if self._built is None or (self._built.done() and not self.ready and not self.retry_in_s):
+            if self._closing:
+                raise ModelUnavailable(f"{self.name} is closed")
+            loop = asyncio.get_running_loop()
+            self._built = loop.create_future()
+            self._thread = threading.Thread(
+                target=self._run, args=(loop, self._built), name=f"worker-{self.name}", daemon=True
+            )
+            self._thread.start()
+        return self._built
+
     def _run(self, loop: asyncio.AbstractEventLoop, built: asyncio.Future[E]) -> None:
         _introduce_thread(f"worker-{self.name}", self._niceness)
         try:
@@ -190,8 +231,12 @@ class Worker(Generic[E, X, Y]):
             failure = error if isinstance(error, VedetteError) else ModelUnavailable(f"{self.name}: {error}")
             if failure is not error:
                 logger.exception("%s could not be built", self.name)
+            self._build_again_s = self._clock() + self._wait_s
+            self._wait_s = min(2 * self._wait_s, MAX_RETRY_S)
+            self._why_not_built = failure.message
             _settle_threadsafe(loop, built, None, failure)
             return
+        self._why_not_built = ""
         _settle_threadsafe(loop, built, engine, None)
         self._engine = engine
         try:

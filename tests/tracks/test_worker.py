@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
 from tests.waiting import until
 from tracks.errors import ModelUnavailable, Overloaded
-from tracks.worker import Worker
+from tracks.worker import RETRY_S, Worker
 
 
 class Squarer:
@@ -154,18 +154,101 @@ async def test_a_failing_engine_fails_its_callers_and_goes_on() -> None:
     await worker.close()
 
 
-async def test_an_engine_that_cannot_be_built_says_why_to_everybody() -> None:
-    """`start` raises what went wrong, each time it is called."""
+class Site:
+    """Where an engine is built, or not; and a clock that the test turns."""
 
-    def build() -> Squarer:
-        raise ModelUnavailable("weights are gone")
+    def __init__(self) -> None:
+        self.failure: Exception | None = ModelUnavailable("weights are gone")
+        self.builds = 0
+        self.gate = threading.Event()
+        self.gate.set()
+        self.now_s = 0.0
+        self.worker = Worker[Squarer, int, int]("squarer", self._build, Squarer.square, clock=lambda: self.now_s)
 
-    worker: Worker[Squarer, int, int] = Worker("squarer", build, Squarer.square)
-    for _ in range(2):
+    def _build(self) -> Squarer:
+        self.builds += 1
+        self.gate.wait(10)
+        if self.failure is not None:
+            raise self.failure
+        return Squarer()
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    made = Site()
+    yield made
+    await made.worker.close()
+
+
+async def test_an_engine_that_cannot_be_built_says_why_to_everybody(site: Site) -> None:
+    """`start` raises what went wrong, each time it is called, and does not build each time."""
+    for _ in range(3):
         with pytest.raises(ModelUnavailable, match="weights are gone"):
-            await worker.infer(1)
-    assert not worker.ready
-    await worker.close()
+            await site.worker.infer(1)
+    assert not site.worker.ready
+    assert site.worker.engine is None
+    assert site.worker.problem == "weights are gone"
+    assert site.builds == 1
+
+
+async def test_what_could_not_be_built_is_built_again_after_a_while(site: Site) -> None:
+    """Whoever asks when that is over gets the engine, and nothing is left of the failure."""
+    with pytest.raises(ModelUnavailable):
+        await site.worker.start()
+    site.failure = None
+    site.now_s += RETRY_S - 0.1
+    assert site.worker.retry_in_s == pytest.approx(0.1)
+    with pytest.raises(ModelUnavailable):
+        await site.worker.start()
+    site.now_s += 0.1
+    assert await asyncio.gather(site.worker.infer(3), site.worker.infer(4)) == [9, 16]
+    assert (site.builds, site.worker.problem) == (2, "")
+    assert site.worker.engine is await site.worker.start()
+
+
+async def test_a_model_that_stays_broken_is_tried_ever_more_seldom(site: Site) -> None:
+    """The while doubles with each failure, up to a bound; an engine that fails by itself is told as unavailable."""
+    site.failure = RuntimeError("out of memory")
+    waits_s = []
+    for _ in range(9):
+        with pytest.raises(ModelUnavailable, match="squarer: out of memory"):
+            await site.worker.start()
+        waits_s.append(site.worker.retry_in_s)
+        site.now_s += waits_s[-1]
+    assert waits_s == [5, 10, 20, 40, 80, 160, 300, 300, 300]
+    assert site.builds == 9
+
+
+async def test_it_can_be_tried_again_without_waiting(site: Site) -> None:
+    """`retry` builds only what could not be built, and only when it is time; the failure is told until that is done."""
+    site.gate.clear()
+    site.worker.retry()
+    assert not [thread for thread in threading.enumerate() if thread.name == "worker-squarer"]
+    site.gate.set()
+    with pytest.raises(ModelUnavailable):
+        await site.worker.start()
+    site.worker.retry()
+    assert site.builds == 1
+    site.failure = None
+    site.gate.clear()
+    site.now_s += RETRY_S
+    site.worker.retry()
+    assert site.worker.problem == "weights are gone"
+    site.gate.set()
+    await until(lambda: site.worker.ready)
+    assert (site.builds, site.worker.problem) == (2, "")
+
+
+async def test_a_closed_worker_builds_nothing_more(site: Site) -> None:
+    """What failed before stays as it is."""
+    with pytest.raises(ModelUnavailable):
+        await site.worker.start()
+    await site.worker.close()
+    site.now_s += RETRY_S
+    site.worker.retry()
+    with pytest.raises(ModelUnavailable, match="is closed"):
+        await site.worker.start()
+    assert site.builds == 1
 
 
 async def test_close_fails_those_who_wait() -> None:
