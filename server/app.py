@@ -39,7 +39,7 @@ from .database import Database, open_database
 from .datadir import DataDir
 from .engines import Engines, Load
 from .event_log import EventLog
-from .health import Health, add_health, database_check, detector_check, disk_check, why_not
+from .health import Health, database_check, detector_check, disk_check, why_not
 from .hearing import Hearing
 from .looplag import LoopLag
 from .memory import settle
@@ -53,6 +53,7 @@ from .recognisers import Load as LoadAsr
 from .recognisers import Recognisers, endpoint_of
 from .routes import artifacts as artifact_routes
 from .routes import audio, events, peers, sessions, sources, transcript
+from .routes import health as health_routes
 from .sessions import LiveSessions
 from .settings import Settings
 from .store import Sessions, Sources
@@ -220,7 +221,7 @@ async def serve(
         transcriber = Transcriber(recognisers, hearing.vad, uploads, Limits())
         audio.add_routes(app, transcriber)
         add_openai_audio(app, transcriber)
-        add_health(app, health, get_version(), detector)
+        health_routes.add_routes(app, health, get_version(), detector)
         add_metrics(app, metrics)
         has_console = await asyncio.to_thread(add_console, app, settings.web_dir or WEB_DIR)
         yield Server(

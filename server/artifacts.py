@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from av import VideoFrame
+from pydantic import ConfigDict
 
 from tracks.errors import InvalidRequest, NotFound, Overloaded, StorageFull, VedetteError
 from tracks.events import Model
@@ -71,6 +72,8 @@ class Artifact:
 
 class SnapshotOptions(Model):
     """What a client may say of a snapshot that it wants."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"annotated": True}]})
 
     annotated: bool = True
     """As it was last shown; else as the camera sent it."""

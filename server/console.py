@@ -18,6 +18,8 @@ from aiohttp import hdrs, web
 from aiohttp.web_urldispatcher import ResourceRoute, UrlMappingMatchInfo
 from yarl import URL
 
+from .api import Route, declare_resource
+
 _IMMUTABLE = "public, max-age=31536000, immutable"
 """For `_next/static`, whose names carry a hash of their content or of the build."""
 _REVALIDATE = "no-cache"
@@ -71,7 +73,13 @@ def add_console(app: web.Application, directory: Path) -> bool:
     a person reads what to do.
     """
     files = dict(_files(directory))
-    app.router.register_resource(_Console(files))
+    console = _Console(files)
+    app.router.register_resource(console)
+    for route in console:
+        page = Route(
+            route.method, "/{page}", console.serve, "The console", "console", None, (), query=None, hidden=True
+        )
+        declare_resource(app, route, page)
     return "/" in files
 
 
@@ -84,7 +92,7 @@ class _Console(web.AbstractResource):
     def __init__(self, files: Mapping[str, _File]) -> None:
         super().__init__(name="console")
         self._files = files
-        self._routes = [ResourceRoute(method, self._serve, self) for method in (hdrs.METH_GET, hdrs.METH_HEAD)]
+        self._routes = [ResourceRoute(method, self.serve, self) for method in (hdrs.METH_GET, hdrs.METH_HEAD)]
 
     @property
     def canonical(self) -> str:
@@ -117,7 +125,8 @@ class _Console(web.AbstractResource):
                 return UrlMappingMatchInfo({}, route), set()
         return None, {route.method for route in self._routes}
 
-    async def _serve(self, request: web.Request) -> web.StreamResponse:
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """The file at the request's path."""
         file = self._files.get(request.path)
         if file is None:
             headers = {hdrs.CACHE_CONTROL: "no-store", "Content-Security-Policy": policy(())}

@@ -72,6 +72,8 @@ def invalid(error: ValidationError, model: type[BaseModel] | None = None) -> Inv
             message = "is missing"
         elif found["type"] == "json_invalid":
             message = found["msg"]
+        elif found["type"] == "value_error":  # a check of ours, which says it all
+            message = found["msg"].removeprefix("Value error, ")
         else:
             message = f"{found['msg']}, got {_shown(found['input'])}"
         fields.append({"field": name, "message": message})

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from aiohttp import hdrs, web
 
 from tracks.detect import DetectorInfo
 from tracks.errors import VedetteError
@@ -199,43 +198,6 @@ def describe(info: DetectorInfo) -> dict[str, Any]:
         "reason": info.reason,
         "fallback": info.fallback,
     }
-
-
-def add_health(app: web.Application, health: Health, version: str, detector: Callable[[], DetectorInfo | None]) -> None:
-    """Add `GET /health`, `/health/live` and `/health/ready`; `detector` gives None while none is loaded."""
-    started_s = time.monotonic()
-
-    async def get_health(request: web.Request) -> web.Response:
-        report = await health.report()
-        info = detector()
-        return _answer(
-            503 if report.status == "failed" else 200,
-            {
-                "status": report.status,
-                "version": version,
-                "uptime": round(time.monotonic() - started_s, 1),
-                "at": report.at,
-                "checks": {name: {"status": check.status, **check.detail} for name, check in report.checks.items()},
-                "detector": None if info is None else describe(info),
-            },
-        )
-
-    async def get_live(request: web.Request) -> web.Response:
-        return _answer(200, {"status": "ok"})
-
-    async def get_ready(request: web.Request) -> web.Response:
-        if health.last is None:  # the self-tests of the start still run
-            return _answer(503, {"status": "starting"})
-        report = await health.report()
-        return _answer(503 if report.status == "failed" else 200, {"status": report.status})
-
-    app.router.add_get("/health", get_health)
-    app.router.add_get("/health/live", get_live)
-    app.router.add_get("/health/ready", get_ready)
-
-
-def _answer(status: int, body: Mapping[str, Any]) -> web.Response:
-    return web.json_response(body, status=status, headers={hdrs.CACHE_CONTROL: "no-store"})
 
 
 def _picture() -> Image:

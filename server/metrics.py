@@ -19,7 +19,9 @@ from prometheus_client.registry import Collector
 from tracks.events import SessionState
 from tracks.stats import Stats
 
+from .api import Answer, Route, declare
 from .looplag import LoopLag
+from .roles import Role
 
 BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0)
 """Around what counts: a frame interval (33 ms) and the latencies promised (75, 110 and 150 ms)."""
@@ -90,7 +92,20 @@ def add_metrics(app: web.Application, metrics: Metrics) -> None:
         body, content_type = metrics.text(request.headers.get(hdrs.ACCEPT, ""))
         return web.Response(body=body, headers={hdrs.CONTENT_TYPE: content_type, hdrs.CACHE_CONTROL: "no-store"})
 
-    app.router.add_get("/metrics", get_metrics)
+    formats = ("text/plain", "application/openmetrics-text")
+    declare(
+        app,
+        Route(
+            "GET",
+            "/metrics",
+            get_metrics,
+            "Read the server's numbers, for Prometheus",
+            "health",
+            Role.VIEWER,
+            (Answer(200, "The numbers, in the format that `Accept` asks for.", media_types=formats),),
+            query=None,
+        ),
+    )
 
 
 class ProcessNumbers:

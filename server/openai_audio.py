@@ -15,8 +15,11 @@ from tracks.asr import Hints
 from tracks.errors import InvalidRequest, NotFound
 from tracks.types import Transcript
 
+from .api import Answer, Form, Route, declare
 from .envelope import failure_of
+from .openai_models import ModelList, ModelReply, OpenAIFailure, TranscriptionForm, TranscriptionReply
 from .openai_shape import DONE, FORMATS, answered, error_body, event, invalid, refused, usage
+from .roles import Role
 from .routes.audio import hints
 from .transcription import Hearing, Transcriber, while_connected
 
@@ -24,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 ALIASES = ("whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe", "gpt-transcribe")
 """OpenAI's names, which clients have built in, for the recogniser that this server was started with."""
+TAG = "openai"
+STREAMED = ("text/plain", "text/event-stream")
 GRANULARITIES = ("word", "segment")
 OWNER = "vedette"
 
@@ -70,11 +75,49 @@ def add_openai_audio(app: web.Application, transcriber: Transcriber) -> None:
     async def nothing(request: web.Request) -> web.Response:
         raise NotFound(f"nothing is at {request.path[:200]}")
 
-    app.router.add_post("/v1/audio/transcriptions", _shaped(create))
-    app.router.add_get("/v1/models", _shaped(index))
-    # A name of the registry may have a slash in it.
-    app.router.add_get("/v1/models/{model:.+}", _shaped(show))
-    app.router.add_route("*", "/v1/{path:.*}", _shaped(nothing))
+    refusals = ("not_found", "model_unavailable", "overloaded", "storage_full")
+    declare(
+        app,
+        Route(
+            "POST",
+            "/v1/audio/transcriptions",
+            _shaped(create),
+            "Transcribe a recording, as OpenAI does",
+            TAG,
+            Role.OPERATOR,
+            (Answer(200, "As `response_format` and `stream` ask.", TranscriptionReply, media_types=STREAMED),),
+            query=None,
+            body=Form(TranscriptionForm),
+            errors=refusals,
+            failure=OpenAIFailure,
+            description="OpenAI's own clients work here unchanged. Other fields of theirs are accepted and left.",
+        ),
+        Route(
+            "GET",
+            "/v1/models",
+            _shaped(index),
+            "List the recognisers, as OpenAI does",
+            TAG,
+            Role.VIEWER,
+            (Answer(200, "Their names.", ModelList),),
+            query=None,
+            failure=OpenAIFailure,
+        ),
+        Route(
+            "GET",
+            # A name of the registry may have a slash in it.
+            "/v1/models/{model:.+}",
+            _shaped(show),
+            "Look a recogniser up, as OpenAI does",
+            TAG,
+            Role.VIEWER,
+            (Answer(200, "It exists.", ModelReply),),
+            query=None,
+            failure=OpenAIFailure,
+        ),
+        # So that what is not there is told in OpenAI's shape, too.
+        Route("*", "/v1/{path:.*}", _shaped(nothing), "Nothing", TAG, None, (), query=None, hidden=True),
+    )
 
 
 def understand(fields: Mapping[str, Sequence[str]], names: Sequence[str]) -> Asked:

@@ -3,20 +3,81 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from aiohttp import hdrs, web
+from pydantic import Field
 
 from tracks.asr import Hints
 from tracks.asr.languages import code_of
 from tracks.errors import InvalidRequest
+from tracks.events import Model, SpokenWord
 
+from ..api import Answer, RawBody, Reply, Route, declare, example, reply
+from ..roles import Role
 from ..subtitles import SRT, VTT, to_srt, to_vtt
 from ..transcription import Heard, Transcriber, while_connected, wire_s
 
+TAG = "analysis"
 FIELDS = ("language", "prompt", "hotwords", "model")
 MAX_PROMPT = 4000
 """Characters; Whisper reads the last 224 tokens."""
+AUDIO_TYPES = ("audio/*", "video/*", "application/octet-stream")
+"""What a recording may be declared as; what it is is told by its content."""
+_WORD = {"text": "hello", "start": 0.32, "end": 0.71, "probability": 0.93}
+
+
+class AudioQuery(Model):
+    """What is known of the recording."""
+
+    language: str | None = Field(default=None, examples=["en"])
+    """What is spoken, in ISO 639-1; without it the engine finds out."""
+    prompt: str | None = Field(default=None, max_length=MAX_PROMPT)
+    """Text that sets style and spelling."""
+    hotwords: str | None = Field(default=None, max_length=MAX_PROMPT)
+    """Words to expect."""
+    model: str | None = None
+    """A recogniser of the registry; the server's own, unless given."""
+
+
+class AudioForm(AudioQuery):
+    """A recording, and what is known of it."""
+
+    file: bytes
+    """The recording; its format is told by its content."""
+
+
+class HeardSegment(Reply):
+    """A stretch of speech; times are seconds of the recording."""
+
+    text: str
+    start: float
+    end: float
+    speaker: str | None
+
+
+class AudioTranscript(Reply):
+    """What was said in a recording."""
+
+    model_config = example(
+        text="hello",
+        language="en",
+        duration=1.25,
+        engine="pocketsphinx",
+        realTimeFactor=0.41,
+        words=[_WORD],
+        segments=[{"text": "hello", "start": 0.32, "end": 0.71, "speaker": None}],
+    )
+
+    text: str
+    language: str | None
+    duration: float
+    """Of the recording, in seconds."""
+    engine: str
+    """The model that heard it."""
+    real_time_factor: float
+    """Seconds that it took for a second of sound."""
+    words: list[SpokenWord]
+    segments: list[HeardSegment]
 
 
 def add_routes(app: web.Application, transcriber: Transcriber) -> None:
@@ -33,7 +94,23 @@ def add_routes(app: web.Application, transcriber: Transcriber) -> None:
 
                 return answer(request, await while_connected(request, heard()))
 
-    app.router.add_post("/analyze/audio", analyze)
+    declare(
+        app,
+        Route(
+            "POST",
+            "/analyze/audio",
+            analyze,
+            "Transcribe a recording",
+            TAG,
+            Role.OPERATOR,
+            (Answer(200, "What was said, as `Accept` asks for it.", AudioTranscript, media_types=(VTT, SRT)),),
+            # Its fields may come in the form, too, where they are checked together.
+            query=AudioQuery,
+            body=RawBody(AUDIO_TYPES, AudioForm),
+            errors=("not_found", "model_unavailable", "overloaded", "storage_full"),
+            description="A form with `file`, or the recording itself as the body.",
+        ),
+    )
 
 
 def hints(language: str | None = None, prompt: str | None = None, hotwords: str | None = None) -> Hints:
@@ -59,7 +136,7 @@ def answer(request: web.Request, heard: Heard) -> web.Response:
             return web.Response(text=to_srt(heard.segments), content_type=SRT, charset="utf-8")
         if media_type in ("application/json", "application/*", "*/*"):
             break
-    return web.json_response(_wire(heard))
+    return reply(_transcript(heard))
 
 
 def _fields(given: Mapping[str, Sequence[str]]) -> dict[str, str]:
@@ -71,24 +148,19 @@ def _fields(given: Mapping[str, Sequence[str]]) -> dict[str, str]:
     return {name: values[0] for name, values in given.items()}
 
 
-def _wire(heard: Heard) -> dict[str, Any]:
-    return {
-        "text": heard.text,
-        "language": heard.language,
-        "duration": wire_s(heard.duration_s),
-        "engine": heard.info.name,
-        "realTimeFactor": wire_s(heard.took_s / heard.duration_s),
-        "words": [
-            {
-                "text": each.text,
-                "start": wire_s(each.start_s),
-                "end": wire_s(each.end_s),
-                "probability": each.probability,
-            }
+def _transcript(heard: Heard) -> AudioTranscript:
+    return AudioTranscript(
+        text=heard.text,
+        language=heard.language,
+        duration=wire_s(heard.duration_s),
+        engine=heard.info.name,
+        real_time_factor=wire_s(heard.took_s / heard.duration_s),
+        words=[
+            SpokenWord(text=each.text, start=wire_s(each.start_s), end=wire_s(each.end_s), probability=each.probability)
             for each in heard.words
         ],
-        "segments": [
-            {"text": each.text, "start": wire_s(each.start_s), "end": wire_s(each.end_s), "speaker": None}
+        segments=[
+            HeardSegment(text=each.text, start=wire_s(each.start_s), end=wire_s(each.end_s), speaker=None)
             for each in heard.segments
         ],
-    }
+    )

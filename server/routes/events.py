@@ -2,46 +2,115 @@
 
 from __future__ import annotations
 
-from aiohttp import web
+from typing import Annotated, Any
 
-from tracks.errors import InvalidRequest
-from tracks.events import KINDS
+from aiohttp import web
+from pydantic import BeforeValidator, Field
+
+from tracks.events import KINDS, Model
+from tracks.events.wire import AnyEvent
 
 from .. import store
-from .query import check_names, seconds, whole
+from ..api import Answer, Reply, Route, declare, example, given
+from ..api.query import Limit, UnixSeconds
+from ..roles import Role
 
-PARAMETERS = ("after", "limit", "kind", "since", "until")
+TAG = "events"
+_EXAMPLE = {
+    "v": 1,
+    "id": "019ab3f2-9a4d-7b10-8c55-0e2f6d1c3b42",
+    "seq": 412,
+    "kind": "transcript",
+    "sessionId": "019ab3f2-7c1e-7d44-9d52-6f0c8f1b2a10",
+    "sourceId": "019ab3f2-6b0a-7c3e-8f11-2d9c4b7a5e60",
+    "at": 1763791241.6,
+    "mediaTime": 41.2,
+    "data": {
+        "text": "hello",
+        "final": True,
+        "language": "en",
+        "words": [{"text": "hello", "start": 40.1, "end": 40.4, "probability": 0.93}],
+        "engine": "pocketsphinx",
+    },
+}
+
+
+def _kinds(given: Any) -> Any:
+    """`kind`, given once or more, or with commas."""
+    if not isinstance(given, list):
+        return given
+    kinds = [kind for text in given for kind in str(text).split(",")]
+    for kind in kinds:
+        if kind not in KINDS:
+            raise ValueError(f"unknown kind {kind[:40]!r}, have: {', '.join(KINDS)}")
+    return kinds
+
+
+Kinds = Annotated[
+    list[str],
+    BeforeValidator(_kinds),
+    Field(json_schema_extra={"items": {"type": "string", "enum": [*KINDS]}}),
+]
+
+
+class EventsQuery(Model):
+    """Which events of a session, and from where on."""
+
+    after: Annotated[int, Field(ge=0, lt=10**18)] = 0
+    """Only events with a `seq` above this: the `next` of the page before, or the last that was seen."""
+    limit: Limit = 100
+    """Events of a page."""
+    kind: Kinds | None = None
+    """Only events of these kinds; given once or more, or with commas."""
+    since: UnixSeconds | None = None
+    """Only events at or after this, in Unix seconds."""
+    until: UnixSeconds | None = None
+    """Only events at or before this, in Unix seconds."""
+
+
+class EventPage(Reply):
+    """A page of stored events, oldest first."""
+
+    model_config = example(events=[_EXAMPLE], next=None)
+
+    events: list[AnyEvent]  # type: ignore[valid-type]
+    next: int | None
+    """`after` of the next page; null when there is none."""
 
 
 def add_routes(app: web.Application, rows: store.Sessions, events: store.EventLog) -> None:
-    """Page through a session's stored events; look one up."""
+    """Page through a session's stored events; look one up. They are answered as they are stored, without a detour."""
 
     async def index(request: web.Request) -> web.Response:
-        check_names(request, PARAMETERS)
+        query = given(request, EventsQuery)
         session = await rows.get(request.match_info["session_id"])
-        found, after = await events.page(
-            session.id,
-            whole(request, "after", 0),
-            whole(request, "limit", 100),
-            _kinds(request),
-            seconds(request, "since"),
-            seconds(request, "until"),
-        )
+        found, after = await events.page(session.id, query.after, query.limit, query.kind, query.since, query.until)
         return web.json_response({"events": found, "next": after})
 
     async def show(request: web.Request) -> web.Response:
         return web.json_response(await events.get(request.match_info["event_id"]))
 
-    app.router.add_get("/sessions/{session_id}/events", index)
-    app.router.add_get("/events/{event_id}", show)
-
-
-def _kinds(request: web.Request) -> list[str] | None:
-    """`kind`, given once or more, or with commas."""
-    if "kind" not in request.query:
-        return None
-    kinds = [kind for text in request.query.getall("kind") for kind in text.split(",")]
-    for kind in kinds:
-        if kind not in KINDS:
-            raise InvalidRequest(f"unknown kind {kind!r}, have: {', '.join(KINDS)}")
-    return kinds
+    declare(
+        app,
+        Route(
+            "GET",
+            "/sessions/{session_id}/events",
+            index,
+            "Read a session's events",
+            TAG,
+            Role.VIEWER,
+            (Answer(200, "A page of events.", EventPage),),
+            query=EventsQuery,
+            errors=("db_unavailable",),
+        ),
+        Route(
+            "GET",
+            "/events/{event_id}",
+            show,
+            "Look an event up",
+            TAG,
+            Role.VIEWER,
+            (Answer(200, "The event.", AnyEvent),),
+            errors=("db_unavailable",),
+        ),
+    )

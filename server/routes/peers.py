@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from aiohttp import web
 from pydantic import Field
 
@@ -10,17 +12,34 @@ from signaling.peer import Peer
 from tracks.errors import NotFound
 from tracks.events import Model
 
-from ..middleware import read_json
+from ..api import Answer, JsonBody, Reply, Route, declare, example, given, reply
+from ..roles import Role
 from ..sessions import LiveSessions
 
+TAG = "webrtc"
 MAX_CANDIDATES_A_PATCH = 100
+_SDP = "v=0\r\no=- 4611731400430051336 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n…"
 
 
 class Offer(Model):
-    """Body of `POST /sessions/{id}/offer`."""
+    """An offer, in the shape of `RTCSessionDescription`: one connection that sends and receives."""
+
+    model_config = example(sdp=_SDP, type="offer")
 
     sdp: str
+    """With at least the data channel `events` (ordered, protocol `vedette.v1`)."""
     type: str
+    """`offer`."""
+
+
+class SdpAnswer(Reply):
+    """The answer, in the shape of `RTCSessionDescription`, and the peer that was made."""
+
+    model_config = example(sdp=_SDP, type="answer", peerId="019ab3f2-8d3b-7e01-9b6a-4c1f0d2e3a51")
+
+    sdp: str
+    type: Literal["answer"]
+    peer_id: str
 
 
 class Candidate(Model):
@@ -33,7 +52,11 @@ class Candidate(Model):
 
 
 class Trickle(Model):
-    """Body of `PATCH` on a peer."""
+    """Candidates of the client, as it finds them."""
+
+    model_config = example(
+        candidates=[{"candidate": "candidate:1 1 udp 2122260223 192.0.2.7 54400 typ host", "sdpMid": "0"}], end=False
+    )
 
     candidates: list[Candidate] = Field(default=[], max_length=MAX_CANDIDATES_A_PATCH)
     end: bool = False
@@ -45,15 +68,14 @@ def add_routes(app: web.Application, live: LiveSessions) -> None:
     """Negotiate a peer, trickle to it, remove it."""
 
     async def offer(request: web.Request) -> web.Response:
-        body = await read_json(request, Offer)
+        body = given(request, Offer)
         session = await live.get(request.match_info["session_id"])
         peer, sdp = await live.answer(session, body.sdp, body.type)
         location = f"/sessions/{session.row.id}/peers/{peer.id}"
-        answer = {"sdp": sdp, "type": "answer", "peerId": peer.id}
-        return web.json_response(answer, status=201, headers={"Location": location})
+        return reply(SdpAnswer(sdp=sdp, type="answer", peer_id=peer.id), 201, {"Location": location})
 
     async def trickle(request: web.Request) -> web.Response:
-        body = await read_json(request, Trickle)
+        body = given(request, Trickle)
         peer = find(request)
         parsed = [parse_candidate(each.candidate, each.sdp_mid, each.sdp_m_line_index) for each in body.candidates]
         await peer.add_candidates([candidate for candidate in parsed if candidate is not None])
@@ -71,6 +93,31 @@ def add_routes(app: web.Application, live: LiveSessions) -> None:
             raise NotFound(f"no peer {peer_id!r} in session {session_id!r}")
         return peer
 
-    app.router.add_post("/sessions/{session_id}/offer", offer)
-    app.router.add_patch("/sessions/{session_id}/peers/{peer_id}", trickle)
-    app.router.add_delete("/sessions/{session_id}/peers/{peer_id}", remove)
+    one = "/sessions/{session_id}/peers/{peer_id}"
+    declare(
+        app,
+        Route(
+            "POST",
+            "/sessions/{session_id}/offer",
+            offer,
+            "Connect to a session",
+            TAG,
+            Role.VIEWER,
+            (Answer(201, "The answer.", SdpAnswer, headers={"Location": "Where the peer is."}),),
+            body=JsonBody(Offer),
+            errors=("conflict", "overloaded", "unsupported_media", "db_unavailable"),
+            description="WebRTC in one round trip, with data channels for events and commands.",
+        ),
+        Route(
+            "PATCH",
+            one,
+            trickle,
+            "Add candidates to a peer",
+            TAG,
+            Role.VIEWER,
+            (Answer(204, "They are tried."),),
+            body=JsonBody(Trickle),
+            errors=("overloaded",),
+        ),
+        Route("DELETE", one, remove, "Disconnect a peer", TAG, Role.VIEWER, (Answer(204, "It is closed."),)),
+    )

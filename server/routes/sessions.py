@@ -3,30 +3,127 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from aiohttp import web
-from pydantic import Field
+from pydantic import Field, RootModel
 
-from tracks.events import Model
+from tracks.events import MetricData, Model, SessionState
 
 from .. import store
+from ..api import Answer, JsonBody, Reply, Route, declare, example, given, reply
+from ..api.query import Flag, Id, OrderedPageQuery
 from ..artifacts import Artifacts
-from ..middleware import read_json
+from ..roles import Role
 from ..session import LiveSession
 from ..sessions import LiveSessions
 from ..settings import IceServer
-from .query import check_names, flag, page_query
+
+TAG = "sessions"
+_EXAMPLE = {
+    "sessionId": "019ab3f2-7c1e-7d44-9d52-6f0c8f1b2a10",
+    "sourceId": "019ab3f2-6b0a-7c3e-8f11-2d9c4b7a5e60",
+    "source": {"kind": "webcam", "name": "Front door"},
+    "pipelines": ["vision", "audio"],
+    "profile": "fast",
+    "overlay": "smooth",
+    "classes": None,
+    "state": "live",
+    "reason": None,
+    "seq": 412,
+    "peers": 1,
+    "createdAt": 1763791200.1,
+    "endedAt": None,
+}
 
 
 class NewSession(Model):
-    """Body of `POST /sessions`."""
+    """A session to be made."""
 
-    source_id: str
+    model_config = example(sourceId=_EXAMPLE["sourceId"], pipelines=["vision", "audio"], profile="fast")
+
+    source_id: Id
     pipelines: list[str] = Field(default=["vision"], max_length=10)
+    """What is done: `vision`, `audio`."""
     profile: str | None = None
+    """`fast`, `accurate`, `cpu-only`, `auto`, or one of the model registry; the server's own, unless given."""
     overlay: Literal["smooth", "exact"] | None = None
+    """`smooth` gives every picture back, with boxes moved to its time; `exact` those that were detected."""
     classes: list[str] | None = Field(default=None, max_length=1000)
+    """Labels that are kept; all, unless given."""
+
+
+class EndQuery(Model):
+    """How a session is ended."""
+
+    artifacts: Flag = False
+    """Remove its pictures, too."""
+
+
+class SourceBrief(Reply):
+    """Of a session's source, what people know it by."""
+
+    kind: str
+    name: str
+
+
+class SessionInfo(Reply):
+    """A session as it is now."""
+
+    model_config = example(**_EXAMPLE)
+
+    session_id: str
+    source_id: str
+    source: SourceBrief | None
+    pipelines: list[str]
+    profile: str
+    overlay: str
+    classes: list[str] | None
+    """Labels that are kept; null: all."""
+    state: SessionState
+    reason: str | None
+    """Why it is in this state, where there is something to say."""
+    seq: int
+    """Of its newest stored event, 0 before the first."""
+    peers: int
+    """How many are connected, or about to be."""
+    created_at: float
+    """Unix seconds."""
+    ended_at: float | None
+
+
+class IceServerInfo(Reply):
+    """A STUN or TURN server, as `RTCPeerConnection` takes it; without credentials where it needs none."""
+
+    urls: list[str]
+    username: str | None = None
+    credential: str | None = None
+
+
+class SessionToJoin(SessionInfo):
+    """A session, with what somebody needs to connect to it."""
+
+    model_config = example(**_EXAMPLE, iceServers=[])
+
+    ice_servers: list[IceServerInfo]
+
+
+class SessionPage(Reply):
+    """A page of sessions."""
+
+    model_config = example(sessions=[_EXAMPLE], next=None)
+
+    sessions: list[SessionInfo]
+    next: str | None
+    """`after` of the next page; null when there is none."""
+
+
+class NoNumbers(Reply):
+    """There are none during the first second."""
+
+
+class SessionStats(RootModel[MetricData | NoNumbers]):
+    """The numbers of the last second."""
 
 
 def add_routes(
@@ -38,68 +135,122 @@ def add_routes(
     ice_servers: Sequence[IceServer],
 ) -> None:
     """Create, list, look up and end sessions; who is to connect to one is told by which STUN and TURN servers."""
-    servers = [server.model_dump(exclude_none=True) for server in ice_servers]
+    servers = [IceServerInfo(**server.model_dump(exclude_none=True)) for server in ice_servers]
 
     async def create(request: web.Request) -> web.Response:
-        body = await read_json(request, NewSession)
+        body = given(request, NewSession)
         session = await live.create(body.source_id, body.pipelines, body.profile, body.overlay, body.classes)
-        location = f"/sessions/{session.row.id}"
-        created = {**(await wires([session.row]))[0], "iceServers": servers}
-        return web.json_response(created, status=201, headers={"Location": location})
+        return await to_join(session.row, 201, {"Location": f"/sessions/{session.row.id}"})
 
     async def index(request: web.Request) -> web.Response:
-        page = page_query(request, ordered=True)
-        found, after = await rows.page(page.after or "", page.limit, newest=page.newest)
-        return web.json_response({"sessions": await wires(found), "next": after})
+        page = given(request, OrderedPageQuery)
+        found, after = await rows.page(page.after, page.limit, newest=page.order == "newest")
+        return reply(SessionPage(sessions=await infos(found), next=after))
 
     async def show(request: web.Request) -> web.Response:
-        row = await rows.get(request.match_info["session_id"])
-        return web.json_response({**(await wires([row]))[0], "iceServers": servers})
+        return await to_join(await rows.get(request.match_info["session_id"]))
 
     async def stats(request: web.Request) -> web.Response:
         session = await live.get(request.match_info["session_id"])
         return web.json_response(session.latest_numbers())
 
     async def end(request: web.Request) -> web.Response:
-        check_names(request, ("artifacts",))
-        forget = flag(request, "artifacts")
         session_id = request.match_info["session_id"]
         session = live.find(session_id)
         if session is not None:
             await session.end("stopped by a client")
         else:
             await rows.get(session_id)
-        if forget:
+        if given(request, EndQuery).artifacts:
             await artifacts.delete_of(session_id)
         return web.Response(status=204)
 
-    async def wires(found: Sequence[store.Session]) -> list[dict[str, Any]]:
+    async def infos(found: Sequence[store.Session]) -> list[SessionInfo]:
         known = await sources.by_id({row.source_id for row in found})
-        return [_wire(row, known.get(row.source_id), live.find(row.id)) for row in found]
+        return [_info(row, known.get(row.source_id), live.find(row.id)) for row in found]
 
-    app.router.add_post("/sessions", create)
-    app.router.add_get("/sessions", index)
-    app.router.add_get("/sessions/{session_id}", show)
-    app.router.add_get("/sessions/{session_id}/stats", stats)
-    app.router.add_delete("/sessions/{session_id}", end)
+    async def to_join(row: store.Session, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+        (info,) = await infos([row])
+        return reply(SessionToJoin(**dict(info), ice_servers=servers), status, headers, exclude_unset=True)
+
+    one, database = "/sessions/{session_id}", ("db_unavailable",)
+    made = Answer(201, "The session, running.", SessionToJoin, headers={"Location": "Where the session is."})
+    declare(
+        app,
+        Route(
+            "POST",
+            "/sessions",
+            create,
+            "Start a session",
+            TAG,
+            Role.OPERATOR,
+            (made,),
+            body=JsonBody(NewSession),
+            errors=("not_found", "overloaded", "source_unreachable", "model_unavailable", *database),
+            description="A session runs pipelines over a source. One whose source is pushed by a client waits for it.",
+        ),
+        Route(
+            "GET",
+            "/sessions",
+            index,
+            "List the sessions",
+            TAG,
+            Role.VIEWER,
+            (Answer(200, "A page of sessions, ended ones included.", SessionPage),),
+            query=OrderedPageQuery,
+            errors=database,
+        ),
+        Route(
+            "GET",
+            one,
+            show,
+            "Look a session up",
+            TAG,
+            Role.VIEWER,
+            (Answer(200, "The session.", SessionToJoin),),
+            errors=database,
+        ),
+        Route(
+            "GET",
+            f"{one}/stats",
+            stats,
+            "Read a session's numbers",
+            TAG,
+            Role.VIEWER,
+            (Answer(200, "As in its `metric` events.", SessionStats),),
+            errors=("conflict", *database),
+        ),
+        Route(
+            "DELETE",
+            one,
+            end,
+            "End a session",
+            TAG,
+            Role.OPERATOR,
+            (Answer(204, "It has ended, for everyone."),),
+            query=EndQuery,
+            errors=database,
+            description="What it has stored stays, unless `artifacts=true` removes its pictures.",
+        ),
+    )
 
 
-def _wire(row: store.Session, source: store.Source | None, session: LiveSession | None) -> dict[str, Any]:
+def _info(row: store.Session, source: store.Source | None, session: LiveSession | None) -> SessionInfo:
     state, reason, seq = row.state, row.reason, row.last_seq
     if session is not None:
         state, reason, seq = session.state, session.reason, session.last_seq
-    return {
-        "sessionId": row.id,
-        "sourceId": row.source_id,
-        "source": None if source is None else {"kind": source.kind, "name": source.name},
-        "pipelines": list(row.pipelines),
-        "profile": row.profile,
-        "overlay": row.overlay,
-        "classes": None if row.classes is None else list(row.classes),
-        "state": state,
-        "reason": reason,
-        "seq": seq,
-        "peers": 0 if session is None else len(session.peers),
-        "createdAt": row.created_at,
-        "endedAt": row.ended_at,
-    }
+    return SessionInfo(
+        session_id=row.id,
+        source_id=row.source_id,
+        source=None if source is None else SourceBrief(kind=source.kind, name=source.name),
+        pipelines=list(row.pipelines),
+        profile=row.profile,
+        overlay=row.overlay,
+        classes=None if row.classes is None else list(row.classes),
+        state=state,
+        reason=reason,
+        seq=seq,
+        peers=0 if session is None else len(session.peers),
+        created_at=row.created_at,
+        ended_at=row.ended_at,
+    )

@@ -17,6 +17,7 @@ from tests.fakes import BrightDetector
 from tests.fakes_speech import BeepAsr, LoudVad
 from tests.server.clients import Api, Browser
 from tests.server.databases import Place, Postgres
+from tests.server.promises import Promises
 from tracks.registry import TRACKERS, resolve
 
 
@@ -107,8 +108,11 @@ async def _serving(place: Place) -> AsyncIterator[Api]:
         load_asr=lambda choice, **options: BeepAsr(),
         vad=LoudVad(),
     )
-    async with serving as server, TestClient(TestServer(server.app)) as http:
-        yield Api(server, http)
+    async with serving as server:
+        promises = Promises(server.app)
+        async with TestClient(TestServer(server.app)) as http:
+            yield Api(server, http)
+    assert promises.broken == []
 
 
 @pytest.fixture

@@ -133,7 +133,7 @@ async def test_a_video_without_sound_is_refused(http: aiohttp.ClientSession, tmp
 
 @pytest.mark.parametrize(
     ("query", "message"),
-    [("?language=klingon", "'klingon'"), ("?loud=yes", "have: file, language"), ("?prompt=" + "x" * 4001, "4000")],
+    [("?language=klingon", "'klingon'"), ("?loud=yes", "have: hotwords, language"), ("?prompt=" + "x" * 4001, "4000")],
 )
 async def test_wrong_fields_are_named(http: aiohttp.ClientSession, query: str, message: str) -> None:
     """A field that is wrong or unknown is an invalid request."""

@@ -19,11 +19,11 @@ from server.health import (
     CheckResult,
     Health,
     Status,
-    add_health,
     database_check,
     detector_check,
     disk_check,
 )
+from server.routes.health import add_routes
 from tracks.detect import DetectorInfo
 from tracks.errors import DatabaseUnavailable
 from tracks.types import Image
@@ -69,7 +69,7 @@ async def serve() -> AsyncIterator[Serve]:
 
     async def start(health: Health) -> Client:
         app = web.Application()
-        add_health(app, health, "1.2.3", lambda: INFO)
+        add_routes(app, health, "1.2.3", lambda: INFO)
         client: Client = TestClient(TestServer(app))
         await client.start_server()
         opened.append((client, health))

@@ -13,7 +13,9 @@ from pydantic.alias_generators import to_camel
 class Model(BaseModel):
     """A value that crosses the wire: camelCase outside, snake_case inside, immutable, no unknown fields."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid")
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid", use_attribute_docstrings=True
+    )
 
     def wire(self) -> dict[str, Any]:
         """JSON-ready dictionary with camelCase keys; fields that are None by default and unset are left out."""
