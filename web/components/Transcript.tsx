@@ -31,7 +31,7 @@ export function Transcript({ client, tabs, onSilence }: Props) {
   /** How many lines there were when the reader scrolled away from the end. */
   const [held, setHeld] = useState<number | null>(null);
   const list = useRef<HTMLOListElement>(null);
-  const { lines, partial, speaking, forgotten } = view;
+  const { lines, partials, speaking, forgotten } = view;
   const count = forgotten + lines.length;
   const fresh = held === null ? 0 : count - held;
 
@@ -47,8 +47,8 @@ export function Transcript({ client, tabs, onSilence }: Props) {
 
   const recogniser = asked.state === "ok" ? asked.health.recogniser : null;
   const silence = silenceOf({ kind: active && plan ? plan.choice.kind : null, hears: running?.hears ?? null, microphone, recogniser });
-  const empty = lines.length === 0 && partial === null;
-  const newest = partial ?? lines.at(-1);
+  const empty = lines.length === 0 && partials.length === 0;
+  const newest = partials.at(-1) ?? lines.at(-1);
   const named = newest ? heardBy(newest) : running?.hears === "yes" && recogniser ? recogniser.name : "";
   return (
     <aside className={styles.panel} aria-label="Transcript">
@@ -84,7 +84,9 @@ export function Transcript({ client, tabs, onSilence }: Props) {
           {lines.map((line, i) => (
             <TranscriptLine key={line.id} line={line} note={i === 0 ? undefined : newsOf(line, lines[i - 1])} />
           ))}
-          {partial && <TranscriptLine line={partial} partial />}
+          {partials.map((line) => (
+            <TranscriptLine key={line.id} line={line} partial />
+          ))}
         </ol>
         {fresh > 0 && (
           <button

@@ -7,6 +7,13 @@ const CAPACITY = 500;
 const QUIET_MS = 30_000;
 /** A word less probable than this is marked. */
 const SURE = 0.5;
+/** Times on the wire are rounded. */
+const SLACK_S = 0.05;
+/**
+ * A recogniser may think again about where an utterance's first word began, by less than this. Who speaks without a pause is
+ * cut into utterances, and those begin further apart.
+ */
+const REVISED_S = 5;
 
 type TranscriptEvent = Extract<VedetteEvent, { kind: "transcript" }>;
 
@@ -26,15 +33,26 @@ export interface Line {
 export interface TranscriptView {
   /** What was said, oldest first. */
   lines: readonly Line[];
-  /** What is being said, as far as it has been understood; it may still change. */
-  partial: Line | null;
+  /**
+   * What is being said, as far as it has been understood; it may still change. The last one is being spoken, those before
+   * it wait for their final transcripts.
+   */
+  partials: readonly Line[];
   /** Somebody speaks now. */
   speaking: boolean;
   /** Lines that are no longer kept here. */
   forgotten: number;
 }
 
-const EMPTY: TranscriptView = { lines: [], partial: null, speaking: false, forgotten: 0 };
+const EMPTY: TranscriptView = { lines: [], partials: [], speaking: false, forgotten: 0 };
+
+/** An utterance without its final transcript. */
+interface Unfinished {
+  line: Line;
+  /** Of its first word, and of what has been heard of it; media seconds. */
+  start: number;
+  end: number;
+}
 
 /**
  * Wall clock of media time zero. Events leave some time after what they tell of, never before, so the smallest
@@ -59,6 +77,11 @@ export function lineOf(event: TranscriptEvent, origin: number): Line {
   return { id: event.id, seq: event.seq, text, words, at, language: language ?? null, engine };
 }
 
+/** Up to where it has been heard, media seconds; where those are unknown, the order in which events left will do. */
+function endOf({ mediaTime, at }: TranscriptEvent): number {
+  return mediaTime ?? at;
+}
+
 /** The text in pieces, each sure or not; a word that the text spells differently is passed over. */
 export function marked({ text, words }: Pick<Line, "text" | "words">): { text: string; probability: number | null }[] {
   const pieces: { text: string; probability: number | null }[] = [];
@@ -78,15 +101,30 @@ export function marked({ text, words }: Pick<Line, "text" | "words">): { text: s
   return pieces;
 }
 
-/** What is said in one session, published at most ten times a second. */
+/** What was said before `end`, media seconds; the whole where its words have no times. */
+function until({ line, start }: Unfinished, end: number): Unfinished {
+  const words = line.words.filter((word) => word.start < end);
+  let length = words.length === line.words.length ? line.text.length : 0;
+  for (const word of words) length = Math.max(length, line.text.indexOf(word.text.trim(), length) + word.text.trim().length);
+  return { line: { ...line, words, text: line.text.slice(0, length) }, start, end };
+}
+
+/**
+ * What is said in one session, published at most ten times a second.
+ *
+ * Live events overtake stored ones and each other, some are lost, and a final may be told after partials of the next
+ * utterance, so what belongs to what is told by media time: utterances never overlap.
+ */
 export class Transcript {
   readonly view = new Cell<TranscriptView>(EMPTY);
   private lines: Line[] = [];
   private forgotten = 0;
-  private partial: { line: Line; at: number } | null = null;
+  /** In the order in which they were spoken. */
+  private unfinished: Unfinished[] = [];
   private speaking = false;
-  /** When the newest final and the newest word on who speaks left the server: live events overtake stored ones, and each other. */
-  private finalAt = -Infinity;
+  /** Media time up to which everything is final. */
+  private finalUntil = -Infinity;
+  /** When the newest word on who speaks left the server; minus infinity before the first on this connection. */
   private speechAt = -Infinity;
   private origin = new ClockOrigin();
   private stale = false;
@@ -97,7 +135,7 @@ export class Transcript {
     this.close();
     this.lines = [];
     this.forgotten = 0;
-    this.finalAt = this.speechAt = -Infinity;
+    this.finalUntil = this.speechAt = -Infinity;
     this.origin = new ClockOrigin();
     this.view.set(EMPTY);
   }
@@ -113,8 +151,9 @@ export class Transcript {
   /** The connection is gone: what was being said then, nobody here knows. The server tells finals again. */
   interrupt = (): void => {
     this.listen(false);
-    this.partial = null;
+    this.unfinished = [];
     this.speaking = false;
+    this.speechAt = -Infinity;
     this.publisher.poke();
   };
 
@@ -131,25 +170,38 @@ export class Transcript {
     if (at < this.speechAt) return;
     this.speechAt = at;
     this.speaking = started;
-    this.listen(started || this.partial !== null);
+    this.listen(started || this.unfinished.length > 0);
     this.publisher.poke();
   }
 
   private partly(event: TranscriptEvent): void {
-    // A recogniser tells everything in order, so one that is older belongs to what is final already.
-    if (event.at <= this.finalAt || (this.partial && event.at < this.partial.at)) return;
-    const line = lineOf(event, this.origin.at);
-    this.partial = event.data.text === "" ? null : { line, at: event.at };
+    const end = endOf(event);
+    const start = event.data.words[0]?.start ?? this.unfinished.at(-1)?.start ?? end;
+    if (start < this.finalUntil - SLACK_S) return;
+    const same = this.unfinished.find((other) => start <= other.end && other.start <= end && Math.abs(start - other.start) < REVISED_S);
+    if (same && end < same.end) return;
+    const others = this.unfinished.filter((other) => other !== same).map((other) => (other.start < start && start < other.end ? until(other, start) : other));
+    const line = { ...lineOf(event, this.origin.at), id: same?.line.id ?? event.id };
+    const said = event.data.text === "" ? [] : [{ line, start, end }];
+    this.unfinished = [...others, ...said].sort((one, other) => one.start - other.start);
+    this.guess();
     this.listen(true);
     this.publisher.poke();
   }
 
   private final(event: TranscriptEvent): void {
-    this.finalAt = Math.max(this.finalAt, event.at);
-    if (this.partial && this.partial.at <= event.at) this.partial = null;
+    const end = endOf(event);
+    this.finalUntil = Math.max(this.finalUntil, end);
+    this.unfinished = this.unfinished.filter(({ start }) => start >= end - SLACK_S);
     // An empty one only takes back what was shown.
     if (event.data.text !== "") this.keep(lineOf(event, this.origin.at));
+    this.guess();
     this.publisher.poke();
+  }
+
+  /** Whoever came while somebody spoke was not told of it, but hears it. */
+  private guess(): void {
+    if (this.speechAt === -Infinity) this.speaking = this.unfinished.length > 0;
   }
 
   private keep(line: Line): void {
@@ -172,6 +224,6 @@ export class Transcript {
     const { forgotten, speaking } = this;
     const lines = this.stale ? [...this.lines] : this.view.getSnapshot().lines;
     this.stale = false;
-    this.view.set({ lines, partial: this.partial?.line ?? null, speaking, forgotten });
+    this.view.set({ lines, partials: this.unfinished.map(({ line }) => line), speaking, forgotten });
   }
 }

@@ -8,6 +8,12 @@ import { TranscriptLog } from "@/lib/transcriptlog";
 import { parseMessage } from "@/lib/types";
 import { object, said, speech } from "./fixtures";
 
+/** A transcript whose words begin at `start` and follow each other, heard up to `end`. */
+function heard(seq: number | null, text: string, start: number, end: number, at = 1_000 + end) {
+  const words = text.split(" ").filter(Boolean).map((each, i) => word(each, start + i * 0.2));
+  return said(seq, text, { at, mediaTime: end, data: { ...said(seq, text).data, words } });
+}
+
 const word = (text: string, start: number, probability = 1) => ({ text, start, end: start + 0.2, probability });
 
 describe("Transcript", () => {
@@ -24,40 +30,139 @@ describe("Transcript", () => {
     return { transcript, view, texts: () => view().lines.map(({ text }) => text) };
   }
 
+  const texts = ({ partials }: { partials: readonly { text: string }[] }) => partials.map(({ text }) => text);
+
   it("shows the newest partial until its final comes, and keeps that", () => {
     const { transcript, view } = open();
-    transcript.add(said(null, "and", { at: 10 }));
-    transcript.add(said(null, "and so", { at: 11 }));
-    expect(view()).toMatchObject({ partial: { text: "and so" }, lines: [] });
-    transcript.add(said(3, "And so.", { at: 12 }));
-    expect(view()).toMatchObject({ partial: null, lines: [{ text: "And so.", seq: 3 }] });
+    transcript.add(heard(null, "and", 10, 10.4));
+    transcript.add(heard(null, "and so", 10, 10.8));
+    expect(view()).toMatchObject({ partials: [{ text: "and so" }], lines: [] });
+    transcript.add(heard(3, "And so.", 10.1, 11));
+    expect(view()).toMatchObject({ partials: [], lines: [{ text: "And so.", seq: 3 }] });
     transcript.close();
   });
 
-  it("takes a shown partial back with an empty final", () => {
+  it("keeps a line's identity from its first words on, so that it is not drawn anew each time", () => {
     const { transcript, view } = open();
-    transcript.add(said(null, "hm", { at: 10 }));
-    transcript.add(said(null, "", { at: 11, data: { ...said(null, "").data, final: true } }));
-    expect(view()).toMatchObject({ partial: null, lines: [] });
+    transcript.add(heard(null, "and", 10, 10.4));
+    const id = view().partials[0]?.id;
+    transcript.add(heard(null, "and so", 10.1, 10.8));
+    expect(view().partials).toMatchObject([{ id, text: "and so" }]);
+    transcript.close();
+  });
+
+  it("takes a shown partial back with an empty final, and with an empty partial", () => {
+    const { transcript, view } = open();
+    transcript.add(heard(null, "hm", 10, 10.4));
+    transcript.add(said(null, "", { mediaTime: 11, data: { ...said(null, "").data, final: true } }));
+    expect(view()).toMatchObject({ partials: [], lines: [] });
+    transcript.add(heard(null, "hm", 12, 12.4));
+    transcript.add(heard(null, "", 12, 12.8));
+    expect(view()).toMatchObject({ partials: [], lines: [] });
+    transcript.close();
+  });
+
+  it("takes only its own partial back with an empty final that is told while somebody speaks again", () => {
+    const { transcript, view } = open();
+    transcript.add(heard(null, "hm", 10, 10.4));
+    transcript.add(heard(null, "next", 12, 12.4));
+    transcript.add(said(null, "", { mediaTime: 11, data: { ...said(null, "").data, final: true } }));
+    expect(texts(view())).toEqual(["next"]);
     transcript.close();
   });
 
   it("passes over partials that arrive after what replaced them: live events overtake each other", () => {
     const { transcript, view } = open();
-    transcript.add(said(null, "and so my", { at: 11 }));
-    transcript.add(said(null, "and", { at: 10 }));
-    expect(view().partial?.text).toBe("and so my");
-    transcript.add(said(3, "And so my fellow.", { at: 12 }));
-    transcript.add(said(null, "and so my fell", { at: 11.5 }));
-    expect(view().partial).toBeNull();
+    transcript.add(heard(null, "and so my", 10, 11));
+    transcript.add(heard(null, "and", 10, 10.4));
+    expect(texts(view())).toEqual(["and so my"]);
+    transcript.add(heard(3, "And so my fellow.", 10, 12));
+    transcript.add(heard(null, "and so my fell", 10, 11.5));
+    expect(view().partials).toEqual([]);
     transcript.close();
   });
 
-  it("does not take back the next utterance's partial with a final that comes late or again", () => {
+  it("lets the next utterance begin a line of its own while the one before waits for its final", () => {
     const { transcript, view } = open();
-    transcript.add(said(null, "next", { at: 13 }));
-    transcript.add(said(3, "Before.", { at: 12 }));
-    expect(view()).toMatchObject({ partial: { text: "next" }, lines: [{ text: "Before." }] });
+    transcript.add(heard(null, "my fellow americans", 10, 12));
+    transcript.add(heard(null, "ask", 13.1, 13.4));
+    transcript.add(heard(null, "ask not", 13, 13.8));
+    expect(texts(view())).toEqual(["my fellow americans", "ask not"]);
+    transcript.add(heard(3, "My fellow Americans.", 10, 12));
+    expect(view()).toMatchObject({ partials: [{ text: "ask not" }], lines: [{ text: "My fellow Americans." }] });
+    transcript.add(heard(null, "my fellow americas", 10, 11.6));
+    expect(texts(view())).toEqual(["ask not"]);
+    transcript.close();
+  });
+
+  it("puts a partial that is late, of an utterance that began earlier, before the others", () => {
+    const { transcript, view } = open();
+    transcript.add(heard(null, "ask not", 13, 13.8));
+    transcript.add(heard(null, "my fellow", 10, 11));
+    expect(texts(view())).toEqual(["my fellow", "ask not"]);
+    transcript.close();
+  });
+
+  it("ends every utterance that a final was joined from", () => {
+    const { transcript, view } = open();
+    transcript.add(heard(null, "one", 10, 11));
+    transcript.add(heard(null, "two", 12, 13));
+    transcript.add(heard(null, "three", 14, 15));
+    transcript.add(heard(3, "One. Two.", 10, 13));
+    expect(view()).toMatchObject({ partials: [{ text: "three" }], lines: [{ text: "One. Two." }] });
+    transcript.close();
+  });
+
+  it("parts the line of somebody who never pauses where the server cut it", () => {
+    const { transcript, view } = open();
+    const count = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => word(` w${from + i}`, from + i));
+    const text = (from: number, to: number) => count(from, to).map((each) => each.text).join("").trim();
+    const long = (seq: number | null, from: number, to: number) =>
+      said(seq, text(from, to), { mediaTime: to + 0.0004, data: { ...said(seq, text(from, to)).data, words: count(from, to) } });
+    transcript.add(long(null, 0, 20));
+    transcript.add(long(null, 15, 21));
+    expect(texts(view())).toEqual([text(0, 15), text(15, 21)]);
+    transcript.add(long(3, 0, 15));
+    expect(view()).toMatchObject({ partials: [{ text: text(15, 21) }], lines: [{ text: text(0, 15) }] });
+    transcript.close();
+  });
+
+  it("follows an engine that gives partials no words: they go on with what is being said", () => {
+    const { transcript, view } = open();
+    transcript.add(said(null, "and", { mediaTime: 10 }));
+    transcript.add(said(null, "and so", { mediaTime: 10.4 }));
+    expect(texts(view())).toEqual(["and so"]);
+    transcript.add(said(3, "And so.", { mediaTime: 11 }));
+    transcript.add(said(null, "ask", { mediaTime: 13 }));
+    expect(view()).toMatchObject({ partials: [{ text: "ask" }], lines: [{ text: "And so." }] });
+    transcript.close();
+  });
+
+  it("does not take back a partial with finals of long ago that are told again", () => {
+    const { transcript, view } = open();
+    transcript.add(heard(null, "now", 113, 113.4, 2_000));
+    transcript.add(heard(3, "Long ago.", 12, 13, 2_001));
+    expect(view()).toMatchObject({ partials: [{ text: "now" }], lines: [{ text: "Long ago." }] });
+    transcript.add(heard(5, "Now.", 113, 114, 2_002));
+    transcript.add(heard(4, "Not so long ago.", 14, 15, 2_003));
+    transcript.add(heard(null, "now", 113, 113.6, 2_004));
+    expect(view().partials).toEqual([]);
+    transcript.close();
+  });
+
+  it("tells whoever comes in the midst of it that somebody speaks", () => {
+    const { transcript, view } = open();
+    transcript.add(heard(null, "in the midst", 110, 111));
+    expect(view().speaking).toBe(true);
+    transcript.add(speech("stopped", 112));
+    expect(view().speaking).toBe(false);
+    transcript.add(heard(null, "in the midst of", 110, 111.4));
+    expect(view().speaking).toBe(false);
+    transcript.interrupt();
+    transcript.add(heard(null, "again", 120, 121));
+    expect(view().speaking).toBe(true);
+    transcript.add(heard(4, "Again.", 120, 121));
+    expect(view()).toMatchObject({ speaking: false, partials: [] });
     transcript.close();
   });
 
@@ -79,7 +184,7 @@ describe("Transcript", () => {
     transcript.add(said(null, "still", { at: 9 }));
     expect(view().speaking).toBe(true);
     vi.advanceTimersByTime(31_000);
-    expect(view()).toMatchObject({ speaking: false, partial: null });
+    expect(view()).toMatchObject({ speaking: false, partials: [] });
     transcript.close();
   });
 
@@ -104,9 +209,9 @@ describe("Transcript", () => {
   it("keeps the lines when the session is over, and begins empty with the next", () => {
     const { transcript, view } = open();
     transcript.add(said(1, "kept"));
-    transcript.add(said(null, "lost", { at: 2_000_000_000 }));
+    transcript.add(heard(null, "lost", 10, 11));
     transcript.close();
-    expect(transcript.view.getSnapshot()).toMatchObject({ lines: [{ text: "kept" }], partial: null });
+    expect(transcript.view.getSnapshot()).toMatchObject({ lines: [{ text: "kept" }], partials: [] });
     transcript.open();
     expect(view().lines).toEqual([]);
     transcript.close();
