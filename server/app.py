@@ -31,6 +31,7 @@ from tracks.types import Image
 from tracks.vad import Vad
 from tracks.vad.silero import SileroVad
 
+from .access import Access, add_access
 from .artifact_files import FileBlobs
 from .artifact_metrics import ArtifactNumbers
 from .artifacts import Artifacts
@@ -51,13 +52,17 @@ from .openai_audio import add_openai_audio
 from .origin import AccessPolicy
 from .recognisers import Load as LoadAsr
 from .recognisers import Recognisers, endpoint_of
+from .roles import Role
+from .routes import access as access_routes
 from .routes import artifacts as artifact_routes
 from .routes import audio, events, peers, sessions, sources, transcript
 from .routes import health as health_routes
 from .sessions import LiveSessions
 from .settings import Settings
 from .store import Sessions, Sources
+from .tokens import Tokens
 from .transcription import Transcriber
+from .tries import Tries
 from .uploads import Uploads
 from .version import get_version
 
@@ -101,6 +106,9 @@ async def serve(
     """
     async with AsyncExitStack() as stack:
         data = stack.enter_context(DataDir(settings.data_dir))
+        tokens = Tokens(settings.data_dir)
+        await asyncio.to_thread(tokens.read)  # a damaged file is told now, not to the first client
+        access = Access(tokens, Tries(), node=data.node, loopback=settings.loopback, always=settings.auth == "always")
         # A picture is scaled in less time than OpenCV takes to wake its threads, which then get in everybody's way.
         cv2.setNumThreads(1)
         await asyncio.to_thread(confine_ultralytics, settings.data_dir / "cache")
@@ -210,6 +218,8 @@ async def serve(
             app,
             AccessPolicy(settings.host, frozenset(settings.allowed_hosts), frozenset(settings.allowed_origins)),
         )
+        add_access(app, access, _role_of)
+        access_routes.add_routes(app, access)
         sources.add_routes(app, source_rows, live)
         sessions.add_routes(app, rows, source_rows, live, artifacts, settings.ice_servers)
         peers.add_routes(app, live)
@@ -244,6 +254,13 @@ def _media_hosts(settings: Settings) -> Sequence[str] | None:
     to send from one to the other, so there the addresses of the machine are offered.
     """
     return edges.LOOPBACK_ONLY if settings.loopback and sys.platform == "linux" else None
+
+
+def _role_of(request: web.Request) -> Role | None:
+    resource = request.match_info.route.resource
+    if resource is None or resource.canonical in ("/", "/login", "/logout", "/access", "/health/live", "/health/ready"):
+        return None
+    return Role.VIEWER if request.method in ("GET", "HEAD") else Role.OPERATOR
 
 
 def _samples(live: LiveSessions) -> Iterator[SessionSample]:

@@ -51,7 +51,7 @@ def failure_of(request: web.Request, error: Exception) -> Failure:
     elif isinstance(error, web.RequestPayloadError):
         error = InvalidRequest("the body broke off or is not encoded as its headers say")
     if isinstance(error, VedetteError):
-        return Failure(error.status, error.body(), _retry_after(error), internal=error.code == "internal")
+        return Failure(error.status, _redacted(error.body()), _headers(error), internal=error.code == "internal")
     if isinstance(error, web.HTTPException):
         return _of_http(request, error)
     return Failure(
@@ -99,10 +99,27 @@ def _of_http(request: web.Request, error: web.HTTPException) -> Failure:
     return Failure(error.status, {"code": code, "message": message}, kept, internal=code == "internal")
 
 
-def _retry_after(error: VedetteError) -> dict[str, str]:
-    """`details.retryAfter` as the header that HTTP clients know: whole seconds (RFC 9110 section 10.2.3)."""
+def _headers(error: VedetteError) -> dict[str, str]:
+    """What HTTP has a header for: how to come in (RFC 6750 section 3), and when to try again.
+
+    `details.retryAfter` becomes whole seconds (RFC 9110 section 10.2.3).
+    """
+    headers: dict[str, str] = {}
+    if error.code == "unauthorized":
+        headers[hdrs.WWW_AUTHENTICATE] = 'Bearer realm="vedette"'
     seconds = (error.details or {}).get("retryAfter")
-    return {hdrs.RETRY_AFTER: str(max(1, -int(-seconds // 1)))} if isinstance(seconds, int | float) else {}
+    if isinstance(seconds, int | float):
+        headers[hdrs.RETRY_AFTER] = str(max(1, -int(-seconds // 1)))
+    return headers
+
+
+def _redacted(value: Any) -> Any:
+    """Whatever a message repeats of a request, or of a URL."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, Mapping):
+        return {key: _redacted(each) for key, each in value.items()}
+    return [_redacted(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _names(model: type[BaseModel]) -> list[str]:

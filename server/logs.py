@@ -33,6 +33,8 @@ _SECRETS = (
     ),
     # RFC 6750 header values, and the WebSocket subprotocol that carries a token.
     (re.compile(r"(?i)\b(bearer[ .])[\w~+/.=-]{6,}"), r"\1***"),
+    # Our own tokens wherever they are, as they are and in base64.
+    (re.compile(r"vdt_[\w-]{16,}|dmR0X[\w+/-]{20,}"), "***"),
 )
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 _COLOURS = {

@@ -40,7 +40,9 @@ _PREFLIGHT_HEADERS: Mapping[str, str] = {
     hdrs.ACCESS_CONTROL_ALLOW_HEADERS: "Authorization, Content-Type, If-Match, ETag, X-Request-Id, traceparent",
     hdrs.ACCESS_CONTROL_MAX_AGE: "600",
 }
-_EXPOSED = "Location, ETag, Link, Accept-Patch, Retry-After, Access-Control-Allow-Methods, X-Request-Id"
+_EXPOSED = (
+    "Location, ETag, Link, Accept-Patch, Retry-After, WWW-Authenticate, Access-Control-Allow-Methods, X-Request-Id"
+)
 
 
 class Forbidden(VedetteError):
@@ -126,10 +128,18 @@ class AccessPolicy:
         headers: dict[str, str] = {
             hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: request.headers[hdrs.ORIGIN],
             hdrs.ACCESS_CONTROL_EXPOSE_HEADERS: _EXPOSED,
+            # For the cookie of a page that is signed in. Only origins that somebody listed get this far.
+            hdrs.ACCESS_CONTROL_ALLOW_CREDENTIALS: "true",
         }
         if request.method == hdrs.METH_OPTIONS:
             headers.update(_PREFLIGHT_HEADERS)
         return headers
+
+
+def names_loopback(request: web.Request) -> bool:
+    """True when the request is addressed to a name that only this machine has for itself."""
+    name = _host_name(request.headers.get(hdrs.HOST, ""))
+    return name is not None and _is_loopback(name)
 
 
 def is_preflight(request: web.Request) -> bool:

@@ -28,9 +28,9 @@ DATABASE_SCHEMES = ("postgres", "postgresql")
 ICE_SCHEMES = ("stun", "stuns", "turn", "turns")
 ICE_URI = re.compile(r"stuns?:[^/?#@\s]+|turns?:[^/?#@\s]+(\?transport=(udp|tcp))?")
 """RFC 7064 and RFC 7065: no slashes, as there would be in a URL."""
-LOOPBACK_ONLY = (
-    "binding to anything but loopback needs access tokens, which this version does not have;"
-    f" {PREFIX}INSECURE_BIND=1 says that everybody who can reach this address may use the server"
+PLAIN_HTTP = (
+    f"listening beyond this machine needs TLS, {PREFIX}TLS_CERT and {PREFIX}TLS_KEY, or everybody on the way can read"
+    f" tokens and pictures; {PREFIX}INSECURE_BIND=1 says that plain http is meant"
 )
 
 
@@ -104,7 +104,13 @@ class Settings(BaseModel):
     port: int = Field(default=8000, ge=0, le=65535)
     """0 takes any free port."""
     insecure_bind: bool = False
-    """Listen beyond loopback although nobody is asked for a token."""
+    """Listen beyond loopback by plain http; tokens are needed all the same."""
+    tls_cert: Path | None = None
+    """The certificate chain (PEM) to serve https with."""
+    tls_key: Path | None = None
+    """Its private key (PEM), without a passphrase."""
+    auth: Annotated[Literal["auto", "always"], BeforeValidator(_lower)] = "auto"
+    """`always` asks for a token on loopback, too."""
     allowed_hosts: Listed = ()
     """Host names that requests may be addressed to, besides those of loopback."""
     allowed_origins: Listed = ()
@@ -154,6 +160,16 @@ class Settings(BaseModel):
         except ValueError:
             return False  # a name may resolve to anything
 
+    @property
+    def tls(self) -> bool:
+        """True when the server speaks https."""
+        return self.tls_cert is not None
+
+    @property
+    def needs_token(self) -> bool:
+        """True when nobody without a token gets in, from wherever."""
+        return self.auth == "always" or not self.loopback
+
     @field_validator("database_url")
     @classmethod
     def _postgres(cls, url: str | None) -> str | None:
@@ -162,7 +178,7 @@ class Settings(BaseModel):
             raise ValueError(f"unknown scheme {scheme!r}, have: {', '.join(DATABASE_SCHEMES)}; unset it for SQLite")
         return url
 
-    @field_validator("models")
+    @field_validator("models", "tls_cert", "tls_key")
     @classmethod
     def _is_file(cls, path: Path | None) -> Path | None:
         if path is not None and not path.is_file():
@@ -192,8 +208,11 @@ def load(environ: Mapping[str, str], dotenv: Path | None = None) -> Settings:
     except ValidationError as error:
         problems += [_wrong(detail) for detail in error.errors()]
     else:
-        if not settings.loopback and not settings.insecure_bind:
-            problems.append(f"{PREFIX}HOST={settings.host!r}: {LOOPBACK_ONLY}")
+        if (settings.tls_cert is None) != (settings.tls_key is None):
+            has, lacks = ("CERT", "KEY") if settings.tls_key is None else ("KEY", "CERT")
+            problems.append(f"{PREFIX}TLS_{lacks}: is missing; {PREFIX}TLS_{has} is of no use without it")
+        elif not settings.loopback and not settings.tls and not settings.insecure_bind:
+            problems.append(f"{PREFIX}HOST={settings.host!r}: {PLAIN_HTTP}")
     if problems:
         raise SettingsError("\n".join(problems))
     return settings

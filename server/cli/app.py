@@ -16,6 +16,7 @@ from ..version import get_version
 from .doctor import doctor
 from .models import models
 from .serve import serve
+from .token import token
 
 
 class Commands(TyperGroup):
@@ -61,6 +62,7 @@ def vedette(
 
 app.command()(serve)
 app.add_typer(models, name="models")
+app.add_typer(token, name="token")
 app.command()(doctor)
 
 

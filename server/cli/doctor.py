@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 
 @accepts_settings(
-    "host", "port", "insecure_bind", "data_dir", "profile", "detector", "asr", "models", "web_dir", "force_cpu"
+    *("host", "port", "insecure_bind", "tls_cert", "tls_key", "auth"),
+    *("data_dir", "profile", "detector", "asr", "models", "web_dir", "force_cpu"),
 )
 def doctor(
     json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False, **given: str | bool | None

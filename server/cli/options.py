@@ -20,7 +20,10 @@ Command = TypeVar("Command", bound=Callable[..., None])
 OPTIONS: Mapping[str, tuple[str, str]] = {
     "host": ("ADDRESS", "Address or name to listen on; without this, 127.0.0.1."),
     "port": ("PORT", "Port to listen on, 0 for any free one; without this, 8000."),
-    "insecure_bind": ("", "Listen beyond this machine although nobody is asked for a token."),
+    "insecure_bind": ("", "Listen beyond this machine by plain http, without TLS."),
+    "tls_cert": ("FILE", "The certificate chain (PEM) to serve https with."),
+    "tls_key": ("FILE", "Its private key (PEM), without a passphrase."),
+    "auth": ("WHEN", "always asks for a token on this machine, too; without this, auto."),
     "data_dir": ("FOLDER", "Database, fetched models, cached exports; without this, ./data."),
     "profile": ("NAME", "Profile of sessions that name none: fast, accurate, cpu-only or auto."),
     "detector": ("MODEL", "A registry name, a hub name (yolo26n.pt) or a path; auto chooses."),

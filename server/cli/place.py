@@ -10,11 +10,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tracks.errors import Conflict, DatabaseUnavailable
+from tracks.errors import Conflict, DatabaseUnavailable, InvalidRequest
 
 from ..datadir import DataDir
 from ..health import Check, CheckResult, database_check, disk_check
 from ..settings import SECRET, Settings
+from ..tls import server_context
 from .database import look_at_database
 from .options import variable
 from .port import bind_problem, is_vedette
@@ -53,7 +54,7 @@ def checks(settings: Settings, *, in_use: bool) -> list[Check]:
     """address, network, data, database, console; `in_use` says that a server runs on the data now."""
 
     async def address() -> CheckResult:
-        url = url_of(settings.host, settings.port)
+        url = url_of(settings.host, settings.port, tls=settings.tls)
         problem = await asyncio.to_thread(bind_problem, settings.host, settings.port)
         if problem is None:
             return CheckResult(
@@ -62,14 +63,19 @@ def checks(settings: Settings, *, in_use: bool) -> list[Check]:
         if problem.errno != errno.EADDRINUSE:
             remedy = "choose an address of this machine with --host, and a port above 1023 with --port"
             return CheckResult("failed", {"text": f"{url} cannot be listened on: {problem.strerror}", "remedy": remedy})
-        if in_use and await is_vedette(settings.host, settings.port):
+        if in_use and await is_vedette(settings.host, settings.port, tls=settings.tls):
             return CheckResult("ok", {"text": f"{url}: the server that is running answers there", "running": True})
         text = f"port {settings.port} of {settings.host} is taken by another program"
         return CheckResult("failed", {"text": text, "remedy": "stop it, or choose another port with --port"})
 
     async def network() -> CheckResult:
         asked = [url for server in settings.ice_servers for url in server.urls]
-        detail: dict[str, Any] = {"loopback": settings.loopback, "iceServers": asked}
+        detail: dict[str, Any] = {
+            "loopback": settings.loopback,
+            "token": settings.needs_token,
+            "tls": settings.tls,
+            "iceServers": asked,
+        }
         asks = f"asks {', '.join(asked)} for its address" if asked else "asks no STUN or TURN server"
         if settings.ice_host:
             media = f"offers {', '.join(settings.ice_host)} for media"
@@ -77,12 +83,21 @@ def checks(settings: Settings, *, in_use: bool) -> list[Check]:
             media = "offers 127.0.0.1 alone for media"
         else:
             media = "offers the addresses of this machine for media"
+        if settings.tls_cert is not None and settings.tls_key is not None:
+            try:
+                await asyncio.to_thread(server_context, settings.tls_cert, settings.tls_key)
+            except InvalidRequest as error:
+                remedy = "put the right files there, or take --tls-cert and --tls-key away"
+                return CheckResult("failed", {"text": error.message, "remedy": remedy, **detail})
+        does = f"it {media} and {asks}" + ("; whoever uses it needs a token" if settings.needs_token else "")
         if settings.loopback:
-            return CheckResult("ok", {"text": f"only this machine can reach it; it {media} and {asks}", **detail})
-        text = f"whoever can reach {settings.host} may use it, without a password; it {media} and {asks}"
+            return CheckResult("ok", {"text": f"only this machine can reach it; {does}", **detail})
+        if settings.tls:
+            return CheckResult("ok", {"text": f"{settings.host} is reached by https; {does}", **detail})
+        text = f"what goes to and from {settings.host} can be read by everybody on the way; {does}"
         remedy = (
-            "unless everybody there may see the pictures: --host 127.0.0.1; "
-            "and browsers give a camera only to this machine or over https"
+            "--tls-cert and --tls-key, or a proxy that speaks https before --host 127.0.0.1 --auth always; "
+            "browsers, too, give a camera only to this machine or over https"
         )
         return CheckResult("degraded", {"text": text, "remedy": remedy, **detail})
 

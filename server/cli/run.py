@@ -21,6 +21,8 @@ from ..logs import configure, redact
 from ..memory import use_few_arenas
 from ..middleware import runner_options
 from ..settings import Settings
+from ..tls import server_context
+from ..tokens import Tokens
 from ..version import get_version
 from .words import describe_detector, describe_recogniser, url_of
 
@@ -48,13 +50,16 @@ def _runner() -> Callable[..., int]:
 
 async def _run(settings: Settings) -> int:
     _fill_pool(asyncio.get_running_loop())
+    tls = None
+    if settings.tls_cert is not None and settings.tls_key is not None:
+        tls = await asyncio.to_thread(server_context, settings.tls_cert, settings.tls_key)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with serve(settings) as server:
         runner = web.AppRunner(server.app, **runner_options())
         await runner.setup()
-        site = web.TCPSite(runner, settings.host, settings.port, shutdown_timeout=2.0)
+        site = web.TCPSite(runner, settings.host, settings.port, shutdown_timeout=2.0, ssl_context=tls)
         try:
             await site.start()
         except OSError as error:
@@ -66,7 +71,7 @@ async def _run(settings: Settings) -> int:
                 "stop it, or choose another with --port or VEDETTE_PORT"
             ) from None
         try:
-            _welcome(server, runner)
+            _welcome(server, runner, settings.tls, await first_token(settings))
             announced = asyncio.create_task(_announce(server), name="announce")
             await stop.wait()
             print("\nstopping: peers are told, events are kept", file=sys.stderr)
@@ -91,8 +96,14 @@ def _fill_pool(loop: asyncio.AbstractEventLoop) -> None:
     loop.set_default_executor(pool)
 
 
-def _welcome(server: Server, runner: web.AppRunner) -> None:
-    base = url_of(*runner.addresses[0][:2])
+async def first_token(settings: Settings) -> str | None:
+    """A token for an admin, made where one is needed and there is none yet; else nothing."""
+    made = await asyncio.to_thread(Tokens(settings.data_dir).create_first) if settings.needs_token else None
+    return None if made is None else made[1]
+
+
+def _welcome(server: Server, runner: web.AppRunner, tls: bool, token: str | None) -> None:
+    base = url_of(*runner.addresses[0][:2], tls=tls)
     console = f"{base}/" if server.has_console else "not built: it needs Node 20 or newer, then `make run` again"
     lines = [
         f"Vedette {get_version()} is listening",
@@ -102,6 +113,8 @@ def _welcome(server: Server, runner: web.AppRunner) -> None:
         "  detector    loading …",
         "  recogniser  loading …",
     ]
+    if token is not None:
+        lines[1:1] = [f"  token       {token}", f"{INDENT}admin's, and shown this once; `vedette token` makes others"]
     print("\n".join(lines), flush=True)
 
 

@@ -23,9 +23,9 @@ def describe_recogniser(info: AsrInfo) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def url_of(host: str, port: int) -> str:
+def url_of(host: str, port: int, *, tls: bool = False) -> str:
     """`http://127.0.0.1:8000`, with the brackets that an IPv6 address needs."""
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    return f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def size_of(size_bytes: float) -> str:

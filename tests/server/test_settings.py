@@ -125,16 +125,36 @@ def test_every_mistake_is_told_at_once() -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.4", "camera.lan"])
-def test_listening_beyond_loopback_is_refused_unless_it_is_meant(host: str) -> None:
-    """There are no tokens yet, so whoever reaches the address could use the server."""
-    assert "needs access tokens, which this version does not have" in refused({"VEDETTE_HOST": host})
-    assert load({"VEDETTE_HOST": host, "VEDETTE_INSECURE_BIND": "1"}).host == host
+def test_listening_beyond_loopback_needs_tls_unless_plain_http_is_meant(host: str, tmp_path: Path) -> None:
+    """Tokens and pictures would cross the network for everybody to read; a token is needed either way."""
+    message = refused({"VEDETTE_HOST": host})
+    assert message.startswith(f"VEDETTE_HOST={host!r}: listening beyond this machine needs TLS")
+    assert "VEDETTE_INSECURE_BIND=1" in message
+    (tmp_path / "pem").touch()
+    tls = {"VEDETTE_TLS_CERT": str(tmp_path / "pem"), "VEDETTE_TLS_KEY": str(tmp_path / "pem")}
+    for meant in ({"VEDETTE_INSECURE_BIND": "1"}, tls):
+        settings = load({"VEDETTE_HOST": host, **meant})
+        assert (settings.host, settings.needs_token, settings.tls) == (host, True, meant == tls)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
-def test_loopback_needs_no_token(host: str) -> None:
+def test_loopback_needs_no_token_unless_it_is_wanted(host: str) -> None:
     """Every name of this machine to itself will do."""
-    assert load({"VEDETTE_HOST": host}).loopback
+    settings = load({"VEDETTE_HOST": host})
+    assert settings.loopback
+    assert not settings.needs_token
+    assert load({"VEDETTE_HOST": host, "VEDETTE_AUTH": "Always"}).needs_token
+
+
+def test_a_certificate_comes_with_its_key(tmp_path: Path) -> None:
+    """One without the other, and a file that is not there, stop the start."""
+    file = tmp_path / "pem"
+    file.touch()
+    for has, lacks in (("CERT", "KEY"), ("KEY", "CERT")):
+        message = refused({f"VEDETTE_TLS_{has}": str(file)})
+        assert message == f"VEDETTE_TLS_{lacks}: is missing; VEDETTE_TLS_{has} is of no use without it"
+    assert "no such file" in refused({"VEDETTE_TLS_CERT": "/none", "VEDETTE_TLS_KEY": str(file)})
+    assert "'auto' or 'always'" in refused({"VEDETTE_AUTH": "never"})
 
 
 def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_help_and_version_come_from_a_process_that_imports_nothing_heavy(tmp_pat
     """`--help` lists the commands, `--version` the version, without waiting for torch or a web server."""
     helped = vedette("--help", cwd=tmp_path)
     assert helped.returncode == 0
-    assert all(command in helped.stdout for command in ("serve", "models", "doctor", "--install-completion"))
+    assert all(command in helped.stdout for command in ("serve", "models", "token", "doctor", "--install-completion"))
     assert vedette("--version", cwd=tmp_path).stdout == f"vedette {get_version()}\n"
     code = f"import sys, server.cli.app; print([name for name in {HEAVY} if name in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY)
@@ -145,6 +145,10 @@ def test_help_is_never_wider_than_a_page(run: Run) -> None:
         ("models", "list"),
         ("models", "pull"),
         ("models", "verify"),
+        ("token",),
+        ("token", "create"),
+        ("token", "list"),
+        ("token", "revoke"),
         ("doctor",),
     ):
         result = run(*command, "--help", COLUMNS="200")

@@ -15,6 +15,7 @@ from typer.testing import Result
 from server.cli import detector, machine
 from server.database import FILE_NAME
 from server.datadir import DataDir
+from tests.server.certificates import make_certificate
 from tests.server.cli.terminal import Hub, Run, told
 
 UNTRIED = ("--detector", "yolo26n", "--asr", "whisper-base")
@@ -91,7 +92,7 @@ def test_a_taken_port_is_a_failure_with_a_remedy(run: Run, taken: int) -> None:
 
 def test_a_server_that_runs_is_no_failure(run: Run, hub: Hub) -> None:
     """Its port is taken by itself, and its data directory is in use."""
-    hub.files["health"] = json.dumps({"version": "1", "checks": {}, "detector": None}).encode()
+    hub.files["access"] = json.dumps({"needed": True, "role": None, "name": None}).encode()
     with DataDir(Path("data")):
         result = run("doctor", "--port", hub.url.rpartition(":")[2], "--json", *UNTRIED)
     found = checks(result)
@@ -134,12 +135,33 @@ def test_wrong_settings_are_a_finding(run: Run) -> None:
     assert "did you mean VEDETTE_HOST" in found["settings"]["text"]
 
 
-def test_an_open_address_is_a_warning(run: Run) -> None:
-    """Whoever can reach it may use it: that is said, with what to do, and is no failure."""
+def test_plain_http_beyond_this_machine_is_a_warning(run: Run) -> None:
+    """Everybody on the way reads along: that is said, with what to do, and is no failure; a token is needed there."""
     found = checks(run("doctor", "--port", "0", "--host", "0.0.0.0", "--insecure-bind", "--json", *UNTRIED))
     assert found["network"]["status"] == "degraded"
-    assert "without a password" in found["network"]["text"]
-    assert "--host 127.0.0.1" in found["network"]["remedy"]
+    assert "can be read by everybody on the way" in found["network"]["text"]
+    assert "whoever uses it needs a token" in found["network"]["text"]
+    assert "--tls-cert" in found["network"]["remedy"]
+
+
+def test_https_is_well_with_a_certificate_that_is_one(run: Run, tmp_path: Path) -> None:
+    """Its files are tried, as the start would."""
+    certificate, key = make_certificate(tmp_path)
+    beyond = ("doctor", "--port", "0", "--host", "0.0.0.0", "--json", *UNTRIED)
+    found = checks(run(*beyond, "--tls-cert", certificate, "--tls-key", key))
+    assert found["network"]["status"] == "ok"
+    assert "0.0.0.0 is reached by https" in found["network"]["text"]
+    found = checks(run(*beyond, "--tls-cert", key, "--tls-key", certificate))
+    assert found["network"]["status"] == "failed"
+    assert "are no certificate and its key" in found["network"]["text"]
+
+
+def test_always_asking_for_a_token_is_told(run: Run) -> None:
+    """It is not told of a server that asks nobody."""
+    found = checks(run("doctor", "--port", "0", "--auth", "always", "--json", *UNTRIED))
+    assert "whoever uses it needs a token" in found["network"]["text"]
+    found = checks(run("doctor", "--port", "0", "--json", *UNTRIED))
+    assert "token" not in found["network"]["text"]
 
 
 def test_a_missing_console_is_a_warning(run: Run, tmp_path: Path) -> None:
