@@ -11,6 +11,7 @@ import { useChoice, useStore } from "./hooks";
 import { LiveView } from "./LiveView";
 import { Rail } from "./Rail";
 import { SessionsView } from "./SessionsView";
+import { SignIn } from "./SignIn";
 import { SOURCE_KINDS } from "./sources";
 import { Toasts } from "./Toasts";
 
@@ -19,7 +20,7 @@ const ON_OFF = ["on", "off"] as const;
 /** The shell: where one is, what is chosen, and what runs whichever view is open. */
 export function Console() {
   const [client] = useState(createClient);
-  const { session, health, router } = client;
+  const { access, session, health, router } = client;
   const [profile, setProfile] = useChoice<Profile>("profile", "auto", PROFILES);
   const [overlay, setOverlay] = useChoice<Overlay>("overlay", "smooth", OVERLAYS);
   const [kind, setKind] = useChoice<StartKind>("source", "demo", SOURCE_KINDS);
@@ -28,12 +29,14 @@ export function Console() {
   const [keys, setKeys] = useChoice<"on" | "off">("keys", "on", ON_OFF);
   const phase = useStore(session.phase);
   const route = useStore(router.route);
+  const who = useStore(access.view);
   const watch = route.view === "live" ? route.watch : null;
   const plan = useStore(session.plan);
   // Where the live view is: a session that is watched stays in its address.
   const live = { view: "live", watch: plan?.choice.kind === "watch" && isActive(phase) ? plan.choice.sessionId : null } as const;
 
   useEffect(() => {
+    void access.ask();
     void health.ask();
     const stops = [router.listen(), client.cameras.watch()];
     const leave = () => {
@@ -47,7 +50,7 @@ export function Console() {
       session.stop();
       health.stop();
     };
-  }, [client, session, health, router]);
+  }, [client, access, session, health, router]);
 
   useEffect(() => {
     // Which model runs may change with a session, and a failure may mean that the server is gone.
@@ -92,31 +95,39 @@ export function Console() {
     else if (session.plan.getSnapshot()?.choice.kind === "camera" && session.running.getSnapshot()?.hears === "yes") void session.microphone.open();
   };
 
+  const signOut = () => {
+    stop();
+    void access.signOut();
+  };
+
   return (
-    <div className={styles.shell}>
-      <a className={styles.skip} href={route.view === "live" ? "#main" : "#sessions"}>
-        Skip to the content
-      </a>
-      <Rail route={route} live={live} running={phase.name === "live"} onGo={router.go} />
-      <LiveView
-        client={client}
-        hidden={route.view !== "live"}
-        live={live}
-        options={{ profile, overlay, kind, camera, microphone: microphone === "on", keys: keys === "on" }}
-        onProfile={setProfile}
-        onOverlay={setOverlay}
-        onCamera={pickCamera}
-        onMicrophone={switchMicrophone}
-        onKeys={(on) => setKeys(on ? "on" : "off")}
-        onStart={start}
-        onAgain={begin}
-        onStop={stop}
-      />
-      {route.view === "sessions" && (
-        // Not loaded on demand: it weighs 4 kB, and is wanted most when the server it would come from is gone.
-        <SessionsView client={client} selected={route.session} onDemo={() => start("demo")} />
-      )}
-      <Toasts toasts={client.toasts} />
-    </div>
+    <>
+      <div className={styles.shell} inert={who.state === "out"}>
+        <a className={styles.skip} href={route.view === "live" ? "#main" : "#sessions"}>
+          Skip to the content
+        </a>
+        <Rail route={route} live={live} running={phase.name === "live"} who={who.state === "in" ? who : null} onGo={router.go} onSignOut={signOut} />
+        <LiveView
+          client={client}
+          hidden={route.view !== "live"}
+          live={live}
+          options={{ profile, overlay, kind, camera, microphone: microphone === "on", keys: keys === "on" && who.state !== "out" }}
+          onProfile={setProfile}
+          onOverlay={setOverlay}
+          onCamera={pickCamera}
+          onMicrophone={switchMicrophone}
+          onKeys={(on) => setKeys(on ? "on" : "off")}
+          onStart={start}
+          onAgain={begin}
+          onStop={stop}
+        />
+        {route.view === "sessions" && (
+          // Not loaded on demand: it weighs 4 kB, and is wanted most when the server it would come from is gone.
+          <SessionsView client={client} selected={route.session} onDemo={() => start("demo")} />
+        )}
+        <Toasts toasts={client.toasts} />
+      </div>
+      <SignIn access={access} />
+    </>
   );
 }

@@ -1,7 +1,8 @@
 "use client";
 
-import { Activity, Gauge, History, type LucideIcon, Video } from "lucide-react";
+import { Activity, Gauge, History, LogOut, type LucideIcon, Video } from "lucide-react";
 import type { MouseEvent } from "react";
+import type { Role } from "@/lib/access";
 import { type Route, routeHref } from "@/lib/route";
 import { Mark } from "./Mark";
 import styles from "./Rail.module.css";
@@ -13,11 +14,14 @@ interface Props {
   live: Route;
   /** True while a picture runs, whichever view is open. */
   running: boolean;
+  /** Who is signed in, if somebody is. */
+  who: { role: Role; name: string | null } | null;
   onGo(route: Route): void;
+  onSignOut(): void;
 }
 
 /** Where one can go: at the left, or at the bottom of a phone. */
-export function Rail({ route, live, running, onGo }: Props) {
+export function Rail({ route, live, running, who, onGo, onSignOut }: Props) {
   const views: readonly { to: Route; label: string; Icon: LucideIcon; lit: boolean }[] = [
     { to: live, label: "Live", Icon: Video, lit: running },
     { to: { view: "sessions", session: null }, label: "Sessions", Icon: History, lit: false },
@@ -58,6 +62,12 @@ export function Rail({ route, live, running, onGo }: Props) {
         <Gauge size={20} aria-hidden />
         <span className={styles.label}>Metrics, opens a new tab</span>
       </a>
+      {who?.name != null && (
+        <button type="button" className={`${styles.item} ${styles.button}`} onClick={onSignOut} title={`Sign out: this is ${who.name}, ${who.role}`}>
+          <LogOut size={20} aria-hidden />
+          <span className={styles.label}>Sign out</span>
+        </button>
+      )}
       <ThemeToggle />
     </nav>
   );

@@ -1,13 +1,12 @@
-import { ApiError, toApiError } from "./apierror";
+import { ApiError } from "./apierror";
 import { type Health, parseHealth } from "./healthreport";
+import { createCall, type Gate, gated } from "./http";
 import type { Artifact, Overlay, Pipeline, Profile, SessionInfo, VedetteEvent } from "./types";
 
 export { ApiError, type Health };
 
 /** Where the server is; empty means the page's own origin. */
 export const API_BASE = (process.env.NEXT_PUBLIC_API_BASE ?? "").replace(/\/$/, "");
-
-const TIMEOUT_MS = 20_000;
 
 export interface Answer {
   sdp: string;
@@ -62,31 +61,18 @@ export function artifactHref(artifactId: string): string {
   return `${API_BASE}/artifacts/${encodeURIComponent(artifactId)}`;
 }
 
-/** REST calls of one server. Every method rejects with `ApiError`, or with an AbortError when its signal is aborted. */
-export function createApi(base: string = API_BASE, fetcher: typeof fetch = (...args) => fetch(...args)): Api {
+/**
+ * REST calls of one server. Every method rejects with `ApiError`, or with an AbortError when its signal is aborted.
+ *
+ * @param gate what a call waits for that is answered 401; without it, that is an error like others
+ */
+export function createApi(base: string = API_BASE, fetcher: typeof fetch = (...args) => fetch(...args), gate?: Gate): Api {
   const url = (path: string) => (/^https?:/.test(path) ? path : base + path);
-
-  async function call(method: string, path: string, body?: unknown, options: RequestInit = {}): Promise<Response> {
-    let response: Response;
-    try {
-      const timeout = AbortSignal.timeout(TIMEOUT_MS);
-      response = await fetcher(url(path), {
-        method,
-        ...options,
-        ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } }),
-        signal: options.signal ? AbortSignal.any([options.signal, timeout]) : timeout,
-      });
-    } catch (error) {
-      if (options.signal?.aborted) throw error;
-      throw new ApiError("server_gone", "The server does not answer.", 0);
-    }
-    if (!response.ok) throw await toApiError(response);
-    return response;
-  }
+  const plain = createCall(base, fetcher);
+  const call = gate ? gated(plain, gate) : plain;
 
   const get = async <T>(path: string) => (await (await call("GET", path)).json()) as T;
-  const post = async <T>(path: string, body: unknown, signal?: AbortSignal) =>
-    (await (await call("POST", path, body, { signal: signal ?? null })).json()) as T;
+  const post = async <T>(path: string, body: unknown, signal?: AbortSignal) => (await (await call("POST", path, { body, signal })).json()) as T;
 
   return {
     createSource: async (kind, name, signal) => (await post<{ sourceId: string }>("/sources", { kind, name }, signal)).sourceId,
@@ -98,14 +84,14 @@ export function createApi(base: string = API_BASE, fetcher: typeof fetch = (...a
     sessions: (limit, after) => get(`/sessions?order=newest&limit=${limit}${after ? `&after=${after}` : ""}`),
 
     offer: async (sessionId, sdp, signal) => {
-      const response = await call("POST", `/sessions/${sessionId}/offer`, { type: "offer", sdp }, { signal: signal ?? null });
+      const response = await call("POST", `/sessions/${sessionId}/offer`, { body: { type: "offer", sdp }, signal });
       const body = (await response.json()) as { sdp: string; peerId: string };
       const location = response.headers.get("Location") ?? `/sessions/${sessionId}/peers/${body.peerId}`;
       return { ...body, location: url(location) };
     },
 
     trickle: async (location, candidates, end) =>
-      void (await call("PATCH", location, { candidates, ...(end ? { end } : {}) })),
+      void (await call("PATCH", location, { body: { candidates, ...(end ? { end } : {}) } })),
 
     snapshot: (sessionId) => post<Artifact>(`/sessions/${sessionId}/snapshot`, { annotated: true }),
 
@@ -114,7 +100,7 @@ export function createApi(base: string = API_BASE, fetcher: typeof fetch = (...a
 
     remove: async (pathOrUrl) => {
       try {
-        await call("DELETE", pathOrUrl, undefined, { keepalive: true });
+        await call("DELETE", pathOrUrl, { keepalive: true });
       } catch (error) {
         if (!(error instanceof ApiError) || (error.status !== 404 && error.status !== 0)) throw error;
       }
@@ -127,12 +113,7 @@ export function createApi(base: string = API_BASE, fetcher: typeof fetch = (...a
 
     health: async () => {
       // A failing self-test answers 503 with the same body: it is still the news this page wants.
-      let response: Response;
-      try {
-        response = await fetcher(url("/health"), { signal: AbortSignal.timeout(TIMEOUT_MS), cache: "no-store" });
-      } catch {
-        throw new ApiError("server_gone", "The server does not answer.", 0);
-      }
+      const response = await call("GET", "/health", { also: [503] });
       return parseHealth(await response.json().catch(() => null));
     },
   };

@@ -1,6 +1,8 @@
-import { createApi } from "./api";
+import { Access } from "./access";
+import { API_BASE, createApi } from "./api";
 import { Cameras } from "./cameras";
 import { HealthWatch } from "./health";
+import { createCall } from "./http";
 import { Router } from "./route";
 import { LiveSession } from "./session";
 import { SessionList } from "./sessionlist";
@@ -11,6 +13,7 @@ import { TranscriptLog } from "./transcriptlog";
 
 /** Everything that the page talks to; made once, outside React. */
 export interface Client {
+  access: Access;
   session: LiveSession;
   health: HealthWatch;
   sessions: SessionList;
@@ -23,9 +26,12 @@ export interface Client {
 }
 
 export function createClient(): Client {
-  const api = createApi();
+  const fetcher: typeof fetch = (...args) => fetch(...args);
+  const access = new Access(createCall(API_BASE, fetcher));
+  const api = createApi(API_BASE, fetcher, access.gate);
   const toasts = new Toasts();
   return {
+    access,
     session: new LiveSession(api),
     health: new HealthWatch(api),
     sessions: new SessionList(api),

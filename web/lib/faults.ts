@@ -79,7 +79,7 @@ const WORDS: Record<string, Words> = {
   conflict: { title: "Somebody else is publishing", text: "This session already has a camera." },
   rate_limited: { title: "Too many requests", text: "The server asks for a pause.", retryAfterS: 5 },
   unauthorized: { title: "This server asks for a token", text: "It is not open to everybody on this address." },
-  forbidden: { title: "This address is not allowed", text: "The server refused the page's Host or Origin." },
+  forbidden: { title: "This is not allowed", text: "The server refused it, with these words:" },
   db_unavailable: { title: "The database does not answer", text: "Nothing can be stored, so no session can start.", retryAfterS: 10 },
   storage_full: { title: "The disk is full", text: "Nothing more can be stored. Free some space, then try again." },
   session_failed: { title: "The session failed", text: "" },
