@@ -32,6 +32,7 @@ from tracks.vad import Vad
 from tracks.vad.silero import SileroVad
 
 from .access import Access, add_access
+from .api import role_of
 from .artifact_files import FileBlobs
 from .artifact_metrics import ArtifactNumbers
 from .artifacts import Artifacts
@@ -52,7 +53,6 @@ from .openai_audio import add_openai_audio
 from .origin import AccessPolicy
 from .recognisers import Load as LoadAsr
 from .recognisers import Recognisers, endpoint_of
-from .roles import Role
 from .routes import access as access_routes
 from .routes import artifacts as artifact_routes
 from .routes import audio, events, peers, sessions, sources, transcript
@@ -218,7 +218,7 @@ async def serve(
             app,
             AccessPolicy(settings.host, frozenset(settings.allowed_hosts), frozenset(settings.allowed_origins)),
         )
-        add_access(app, access, _role_of)
+        add_access(app, access, role_of)
         access_routes.add_routes(app, access)
         sources.add_routes(app, source_rows, live)
         sessions.add_routes(app, rows, source_rows, live, artifacts, settings.ice_servers)
@@ -254,13 +254,6 @@ def _media_hosts(settings: Settings) -> Sequence[str] | None:
     to send from one to the other, so there the addresses of the machine are offered.
     """
     return edges.LOOPBACK_ONLY if settings.loopback and sys.platform == "linux" else None
-
-
-def _role_of(request: web.Request) -> Role | None:
-    resource = request.match_info.route.resource
-    if resource is None or resource.canonical in ("/", "/login", "/logout", "/access", "/health/live", "/health/ready"):
-        return None
-    return Role.VIEWER if request.method in ("GET", "HEAD") else Role.OPERATOR
 
 
 def _samples(live: LiveSessions) -> Iterator[SessionSample]:

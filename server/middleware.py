@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypedDict, TypeVar
 
 from aiohttp import hdrs, web
@@ -32,6 +32,9 @@ _SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
 _QUIET = ("/metrics", "/health", "/_next/")
 """Asked for all the time, or in dozens: their lines are for debugging."""
+
+SHAPES: web.AppKey[Mapping[str, Callable[[Failure], web.Response]]] = web.AppKey("shapes")
+"""What failures look like below a path, where that is not the envelope; also those of the layers around its routes."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 M = TypeVar("M", bound=BaseModel)
@@ -145,7 +148,9 @@ def _fail(request: web.Request, error: Exception, started_s: float) -> web.Respo
     if request.get(_BEGUN) and request.transport is not None:
         # This answer would land in the middle of the one that had begun: what was sent goes out, and nothing after it.
         request.transport.close()
-    return failure.response()
+    shapes = request.app.get(SHAPES, {})
+    shape = next((shapes[path] for path in shapes if request.path.startswith(path)), Failure.response)
+    return shape(failure)
 
 
 def _log(

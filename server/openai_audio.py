@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +17,7 @@ from tracks.types import Transcript
 
 from .api import Answer, Form, Route, declare
 from .envelope import failure_of
+from .middleware import SHAPES
 from .openai_models import ModelList, ModelReply, OpenAIFailure, TranscriptionForm, TranscriptionReply
 from .openai_shape import DONE, FORMATS, answered, error_body, event, invalid, refused, usage
 from .roles import Role
@@ -31,8 +32,6 @@ TAG = "openai"
 STREAMED = ("text/plain", "text/event-stream")
 GRANULARITIES = ("word", "segment")
 OWNER = "vedette"
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +71,14 @@ def add_openai_audio(app: web.Application, transcriber: Transcriber) -> None:
         _known(name, transcriber.recognisers.names)
         return web.json_response(_model(name, began))
 
-    async def nothing(request: web.Request) -> web.Response:
-        raise NotFound(f"nothing is at {request.path[:200]}")
-
+    app[SHAPES] = {"/v1/": refused}
     refusals = ("not_found", "model_unavailable", "overloaded", "storage_full")
     declare(
         app,
         Route(
             "POST",
             "/v1/audio/transcriptions",
-            _shaped(create),
+            create,
             "Transcribe a recording, as OpenAI does",
             TAG,
             Role.OPERATOR,
@@ -95,7 +92,7 @@ def add_openai_audio(app: web.Application, transcriber: Transcriber) -> None:
         Route(
             "GET",
             "/v1/models",
-            _shaped(index),
+            index,
             "List the recognisers, as OpenAI does",
             TAG,
             Role.VIEWER,
@@ -107,7 +104,7 @@ def add_openai_audio(app: web.Application, transcriber: Transcriber) -> None:
             "GET",
             # A name of the registry may have a slash in it.
             "/v1/models/{model:.+}",
-            _shaped(show),
+            show,
             "Look a recogniser up, as OpenAI does",
             TAG,
             Role.VIEWER,
@@ -115,8 +112,6 @@ def add_openai_audio(app: web.Application, transcriber: Transcriber) -> None:
             query=None,
             failure=OpenAIFailure,
         ),
-        # So that what is not there is told in OpenAI's shape, too.
-        Route("*", "/v1/{path:.*}", _shaped(nothing), "Nothing", TAG, None, (), query=None, hidden=True),
     )
 
 
@@ -183,23 +178,6 @@ async def _stream(request: web.Request, hearing: Hearing) -> web.StreamResponse:
 async def _next(parts: Any) -> Transcript | None:
     part: Transcript | None = await anext(parts, None)
     return part
-
-
-def _shaped(handler: Handler) -> Handler:
-    """The handler with its errors in OpenAI's shape."""
-
-    async def shaped(request: web.Request) -> web.StreamResponse:
-        try:
-            return await handler(request)
-        except ConnectionError:
-            raise
-        except Exception as error:  # the edge of a request
-            failure = failure_of(request, error)
-            if failure.internal:
-                logger.exception("%s %s", request.method, request.path)
-            return refused(failure)
-
-    return shaped
 
 
 def _known(name: str, names: Sequence[str]) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Literal, cast
+
+RoleWord = Literal["viewer", "operator", "admin"]
 
 
 class Role(IntEnum):
@@ -16,6 +19,6 @@ class Role(IntEnum):
     """Change models, tokens and what is kept."""
 
     @property
-    def word(self) -> str:
+    def word(self) -> RoleWord:
         """As it is written in messages, documents and tokens."""
-        return self.name.lower()
+        return cast(RoleWord, self.name.lower())

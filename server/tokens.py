@@ -49,7 +49,7 @@ T = TypeVar("T")
 
 
 def _role(value: object) -> Role:
-    roles = {role.word: role for role in Role}
+    roles: dict[str, Role] = {role.word: role for role in Role}
     if isinstance(value, Role):
         return value
     if value not in roles:
@@ -57,7 +57,7 @@ def _role(value: object) -> Role:
     return roles[str(value)]
 
 
-RoleWord = Annotated[Role, PlainValidator(_role), PlainSerializer(lambda role: role.word)]
+StoredRole = Annotated[Role, PlainValidator(_role), PlainSerializer(lambda role: role.word)]
 """A role, in JSON as its word."""
 
 
@@ -67,7 +67,7 @@ class Token(Model):
     id: str
     name: str
     """What it is for; no two have the same."""
-    role: RoleWord
+    role: StoredRole
     sha256: str
     created_at: float
     """Unix seconds."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..roles import Role
+from ..roles import Role, RoleWord
 from .options import Given, accepts_settings, read_settings
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ token = typer.Typer(no_args_is_help=True, help="Make, list and revoke access tok
 def create(
     name: Annotated[str, typer.Option("--name", metavar="NAME", help="What it is for, such as kitchen-tablet.")],
     role: Annotated[
-        Literal["viewer", "operator", "admin"],
+        RoleWord,
         typer.Option(help="viewer looks and asks, operator runs sessions, admin does everything."),
     ] = "viewer",
     **given: str | bool | None,
