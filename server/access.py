@@ -12,7 +12,7 @@ import asyncio
 import base64
 import binascii
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,6 +22,7 @@ from tracks.errors import NotFound, VedetteError
 
 from .middleware import Handler
 from .origin import Forbidden, names_loopback
+from .principal import LOCAL, PRINCIPAL, Principal
 from .roles import Role
 from .tokens import LOGIN_S, Book, Token, Tokens, digest_of
 from .tries import Tries
@@ -45,20 +46,6 @@ class Unauthorized(VedetteError):
     code = "unauthorized"
 
 
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Who is asking."""
-
-    token_id: str | None
-    """None for somebody on this machine, where no token is needed."""
-    name: str
-    """The token's name."""
-    role: Role
-
-
-LOCAL = Principal(None, "this machine", Role.ADMIN)
-PRINCIPAL = web.RequestKey("principal", Principal)
-"""Who is asking, on every route that needs a role."""
 _STALE = web.RequestKey("stale", bool)
 
 
@@ -103,7 +90,7 @@ class Access:
         token = _find(book, given)
         if token is not None:
             self._tries.proved(request.remote, given.digest)
-            return Principal(token.id, token.name, token.role)
+            return Principal(token.id, token.role, token.name)
         if given.kind == "login":
             request[_STALE] = True
         if not needed:
@@ -111,19 +98,28 @@ class Access:
         self._tries.failed(request.remote, given.digest)
         return None
 
-    async def require(self, request: web.Request, role: Role) -> Principal:
-        """Who is asking, if they have this role. Raises Unauthorized, Forbidden and RateLimited."""
+    async def principal(self, request: web.Request) -> Principal:
+        """Who is asking. Raises Unauthorized when that is nobody, and RateLimited."""
         principal = await self.who(request)
         if principal is None:
             raise Unauthorized(NO_TOKEN if self._given(request) is None else NOT_KNOWN)
+        return principal
+
+    async def require(self, request: web.Request, role: Role) -> Principal:
+        """Who is asking, if they have this role. Raises Unauthorized, Forbidden and RateLimited."""
+        principal = await self.principal(request)
         if principal.role < role:
             raise Forbidden(f"this needs the role {role.word}; the token {principal.name!r} has {principal.role.word}")
         return principal
 
     async def until_revoked(self, principal: Principal) -> None:
         """Returns within a second of the token's being taken back; for what stays open after it was let in."""
-        while await self._holds(principal):  # noqa: ASYNC110 (what changes is a file, of another process)
+        while principal.id in await self.known():  # noqa: ASYNC110 (what changes is a file, of another process)
             await asyncio.sleep(LOOK_EVERY_S)
+
+    async def known(self) -> Collection[str]:
+        """Ids of principals that may still be here."""
+        return {LOCAL.id, *(token.id for token in (await self._current()).tokens)}
 
     async def log_in(self, request: web.Request, secret: str) -> tuple[Principal, str]:
         """Sign a browser in with a token, and out of what it was signed in with; returns who that is, and its cookie.
@@ -142,7 +138,7 @@ class Access:
             value = await asyncio.to_thread(self.tokens.log_in, token.id)
         except NotFound:  # revoked meanwhile
             raise Unauthorized(NOT_KNOWN) from None
-        return Principal(token.id, token.name, token.role), value
+        return Principal(token.id, token.role, token.name), value
 
     async def log_out(self, request: web.Request) -> None:
         """End the sign-in of this browser, if there is one."""
@@ -160,9 +156,6 @@ class Access:
     def forget_cookie(self, response: web.StreamResponse) -> None:
         """Have the browser throw it away."""
         response.del_cookie(self.cookie, path="/", httponly=True, samesite="Strict")
-
-    async def _holds(self, principal: Principal) -> bool:
-        return principal.token_id is None or (await self._current()).with_id(principal.token_id) is not None
 
     async def _current(self) -> Book:
         """The tokens as they are now: one look whether the file is another one, at every request."""

@@ -53,6 +53,7 @@ from .openai_audio import add_openai_audio
 from .origin import AccessPolicy
 from .recognisers import Load as LoadAsr
 from .recognisers import Recognisers, endpoint_of
+from .revocation import end_revoked
 from .routes import access as access_routes
 from .routes import artifacts as artifact_routes
 from .routes import audio, events, peers, sessions, sources, transcript
@@ -175,6 +176,8 @@ async def serve(
         )
         stack.push_async_callback(live.close)
         await live.end_leftovers()
+        revocation = asyncio.create_task(end_revoked(access, live), name="revocation")
+        stack.push_async_callback(_cancel, revocation)
 
         profile = await asyncio.to_thread(engines.profile, settings.profile)
         worker = engines.worker(profile)

@@ -21,10 +21,13 @@ from . import store
 from .artifact_thumbnails import ThumbnailedEvents
 from .artifacts import Artifacts
 from .engines import Engines
+from .guest import Guest
 from .hearing import Hearing
 from .memory import Memory
 from .metrics import Metrics
 from .numbers import SessionNumbers
+from .principal import Principal
+from .roles import Role
 from .session import LiveSession, SessionParts
 
 logger = logging.getLogger(__name__)
@@ -152,12 +155,13 @@ class LiveSessions:
             raise Conflict(f"session {session_id} has {row.state}" + (f": {row.reason}" if row.reason else ""))
         return session
 
-    async def answer(self, session: LiveSession, sdp: str, type: str) -> tuple[Peer, str]:
+    async def answer(self, session: LiveSession, sdp: str, type: str, principal: Principal) -> tuple[Peer, str]:
         """Negotiate a new peer of a session; returns it and the SDP of the answer. Raises what `Peer.answer` raises."""
         pending = sum(not peer.connected for each in self for peer in each.peers.values())
         if pending >= MAX_PENDING_PEERS:
             raise Overloaded(f"{pending} peers have not connected yet, try again in a few seconds")
-        peer = Peer(new_id(), session, self._peer_options)
+        host = session if principal.role >= Role.OPERATOR else Guest(session)
+        peer = Peer(new_id(), host, self._peer_options, principal.id)
         session.peers[peer.id] = peer
         return peer, await peer.answer(sdp, type)
 

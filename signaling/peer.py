@@ -68,8 +68,10 @@ class PeerHost(EventFeed, Protocol):
 class Peer:
     """A peer connection that answers one offer: `answer` negotiates, `close` ends it."""
 
-    def __init__(self, id: str, host: PeerHost, options: PeerOptions) -> None:
+    def __init__(self, id: str, host: PeerHost, options: PeerOptions, owner: str = "") -> None:
+        """`owner` is who the peer is for access."""
         self.id = id
+        self.owner = owner
         self.connected = False
         self.reason = "closed"
         """Why the peer was closed."""

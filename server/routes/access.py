@@ -7,8 +7,9 @@ from pydantic import Field
 
 from tracks.events import Model
 
-from ..access import Access, Principal
+from ..access import Access
 from ..api import Answer, JsonBody, Reply, Route, declare, example, given, reply
+from ..principal import LOCAL, Principal
 from ..roles import RoleWord
 
 TAG = "access"
@@ -57,7 +58,7 @@ def add_routes(app: web.Application, access: Access) -> None:
         body = AccessReply(
             needed=access.needs_token(request),
             role=None if principal is None else principal.role.word,
-            name=None if principal is None or principal.token_id is None else principal.name,
+            name=None if principal is None or principal is LOCAL else principal.name,
         )
         return reply(body, headers={hdrs.CACHE_CONTROL: "no-store"})
 

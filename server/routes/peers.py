@@ -13,6 +13,7 @@ from tracks.errors import NotFound
 from tracks.events import Model
 
 from ..api import Answer, JsonBody, Reply, Route, declare, example, given, reply
+from ..principal import principal_of
 from ..roles import Role
 from ..sessions import LiveSessions
 
@@ -70,7 +71,7 @@ def add_routes(app: web.Application, live: LiveSessions) -> None:
     async def offer(request: web.Request) -> web.Response:
         body = given(request, Offer)
         session = await live.get(request.match_info["session_id"])
-        peer, sdp = await live.answer(session, body.sdp, body.type)
+        peer, sdp = await live.answer(session, body.sdp, body.type, principal_of(request))
         location = f"/sessions/{session.row.id}/peers/{peer.id}"
         return reply(SdpAnswer(sdp=sdp, type="answer", peer_id=peer.id), 201, {"Location": location})
 

@@ -18,10 +18,11 @@ from aiohttp.test_utils import TestClient, TestServer
 from multidict import CIMultiDict
 
 from server import access as module
-from server.access import PRINCIPAL, Access, add_access
+from server.access import Access, add_access
 from server.logs import configure
 from server.middleware import add_middlewares
 from server.origin import AccessPolicy
+from server.principal import PRINCIPAL
 from server.roles import Role
 from server.routes import access as routes
 from server.tokens import LOGIN_S, Tokens

@@ -1,0 +1,60 @@
+"""A session as somebody sees it who may look and listen, and nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from aiortc import MediaStreamTrack, RTCRtpReceiver
+
+from signaling.peer import Peer
+from tracks.bus import Subscription
+
+from .origin import Forbidden
+from .roles import Role
+from .session import LiveSession
+
+
+class Guest:
+    """What a viewer's peer is given for a session: `signaling.peer.PeerHost`."""
+
+    def __init__(self, session: LiveSession) -> None:
+        self.stats = session.stats
+        self._session = session
+
+    @property
+    def takes(self) -> Collection[str]:
+        """Nothing: media that the peer offers is not received."""
+        return ()
+
+    def annotated(self) -> MediaStreamTrack | None:
+        """The session's."""
+        return self._session.annotated()
+
+    def sound(self) -> MediaStreamTrack | None:
+        """The session's."""
+        return self._session.sound()
+
+    def published(self, peer: Peer, receivers: Sequence[RTCRtpReceiver]) -> None:
+        """Never called, as nothing is taken."""
+        raise Forbidden(f"bringing media needs the role {Role.OPERATOR.word}")
+
+    def left(self, peer: Peer) -> None:
+        """The session's."""
+        self._session.left(peer)
+
+    def subscribe(self, *, stored: bool, capacity: int) -> Subscription:
+        """The session's."""
+        return self._session.subscribe(stored=stored, capacity=capacity)
+
+    def describe(self) -> dict[str, Any]:
+        """The session's."""
+        return self._session.describe()
+
+    async def history(self, after: int, limit: int) -> Sequence[dict[str, Any]]:
+        """The session's."""
+        return await self._session.history(after, limit)
+
+    async def command(self, name: str, args: dict[str, Any]) -> dict[str, Any]:
+        """Refused: every command there is changes something. Raises Forbidden."""
+        raise Forbidden(f"the command {name[:40]!r} needs the role {Role.OPERATOR.word}")
