@@ -34,11 +34,17 @@ RUN useradd --system --uid 10001 --create-home vedette \
 USER vedette
 VOLUME /app/data
 
-# Inside a container the server must listen on every address to be reached at all. Publish the port to loopback only
-# (docker-compose.yml does): whoever reaches it may use it.
+# Inside a container the server must listen on every address to be reached at all; by plain http, unless VEDETTE_TLS_CERT
+# and VEDETTE_TLS_KEY name mounted files. It asks for a token, which the first start shows in the log; `docker exec
+# CONTAINER vedette token create --name NAME` makes others. Publish the port to 127.0.0.1, or put https in front of it:
+# docs/access.md.
 ENV VEDETTE_HOST=0.0.0.0 VEDETTE_INSECURE_BIND=1
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 \
-    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/health/live', timeout=4)"]
+# It asks this very container, whatever name its certificate has.
+HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 CMD ["python", "-c", "\
+import os, ssl; from urllib.request import urlopen; \
+scheme = 'https' if os.environ.get('VEDETTE_TLS_CERT') else 'http'; \
+port = os.environ.get('VEDETTE_PORT') or 8000; \
+urlopen(f'{scheme}://127.0.0.1:{port}/health/live', timeout=4, context=ssl._create_unverified_context())"]
 CMD ["vedette", "serve"]
