@@ -56,6 +56,18 @@ def table(measured: Measured) -> Iterator[str]:
     if measured.loaded_echoes:
         rates = ", ".join(f"{each.detections_per_s:.1f}" for each in measured.loaded_echoes)
         yield f"bare detector beside the echo and its client: {rates} frames/s"
+    if (frame := measured.frame) is not None:
+        parts = ", ".join(f"{name.removesuffix('Ms')} {each:.1f}" for name, each in frame.timings_ms.items())
+        yield (
+            f"single pictures: {frame.answered_fps:.1f}/s with {frame.clients} clients, p50 {frame.p50_ms:.1f} ms, p95 "
+            f"{frame.p95_ms:.1f} ms, {frame.refused} refused; on average, in ms: {parts}; bare detector before and "
+            f"after: {frame.bare_fps[0]:.1f}, {frame.bare_fps[1]:.1f}/s"
+        )
+        yield (
+            f"cores meanwhile: server {frame.server_cores:.2f}, of which outside the detector "
+            f"{frame.outside_cores:.2f}, clients {frame.client_cores:.2f}, others {frame.other_cores:.2f}; lag p99 "
+            f"{frame.loop_lag_p99_ms:.1f} ms"
+        )
     if (accuracy := measured.accuracy) is not None:
         yield (
             f"boxes shown by smooth: {accuracy.boxes} true boxes, median IoU {accuracy.median_iou:.3f}, of the "

@@ -15,12 +15,13 @@ from .accuracy import Truth, compare, read_shown
 from .connects import connects
 from .content import Content
 from .detector import DetectorOptions, bare_detector, find_truth
+from .frame import frame_load
 from .hearing import hearing
 from .phases import StreamOptions, stream
 from .processes import free_port, server
 from .verdict import Measured
 
-PHASES = ("detector", "echo", "smooth", "load", "exact", "load-again", "connects", "hearing")
+PHASES = ("detector", "echo", "smooth", "load", "exact", "load-again", "frame", "connects", "hearing")
 WITHOUT_PICTURE = frozenset({"hearing"})
 PROFILES: Mapping[Overlay, str] = {"smooth": "fast", "exact": "accurate"}
 """Each overlay is measured in the profile whose default it is."""
@@ -60,6 +61,7 @@ class Run:
             "load": self._loaded_echo,
             "load-again": self._loaded_echo,
             "exact": self._exact,
+            "frame": self._frame,
             "connects": self._connects,
             "hearing": self._hearing,
         }
@@ -97,6 +99,11 @@ class Run:
 
     async def _exact(self, data_dir: str) -> None:
         self.measured.exact = await stream(self._vedette_options("exact", ("server",), data_dir))
+
+    async def _frame(self, data_dir: str) -> None:
+        options = self._options
+        settings = self._settings(0, data_dir)
+        self.measured.frame = await frame_load(self._detector(data_dir), options.out, options.seconds, settings)
 
     async def _connects(self, data_dir: str) -> None:
         count = self._options.connects

@@ -10,6 +10,7 @@ from .accuracy import Accuracy
 from .connects import Connects
 from .content import FPS
 from .figure import Verdict
+from .frame import FrameLoad
 from .hearing import Hearing
 from .hearing_verdict import hearing_verdicts
 from .phases import Stream
@@ -28,6 +29,7 @@ class Measured:
     exact: Stream | None = None
     accuracy: Accuracy | None = None
     """Of the boxes that `smooth` showed."""
+    frame: FrameLoad | None = None
     connects: Connects | None = None
     hearing: Hearing | None = None
 
@@ -58,6 +60,8 @@ def verdicts(measured: Measured) -> Iterator[Verdict]:
     for stream in (measured.smooth, measured.exact):
         if stream is not None:
             yield from _cost(stream, measured.echo)
+    if measured.frame is not None:
+        yield _frame(measured.frame)
     if measured.connects is not None:
         yield _connects(measured.connects)
     if measured.hearing is not None:
@@ -106,6 +110,16 @@ def _cost(stream: Stream, echo: Stream | None) -> Iterator[Verdict]:
         )
     lag = stream.loop_lag_p99_ms
     yield Verdict(f"{stream.name}: event loop lag p99", "<= 30 ms", f"{lag:.1f} ms", lag <= 30)
+
+
+def _frame(frame: FrameLoad) -> Verdict:
+    wanted = 0.9 * frame.bare_mean_fps
+    return Verdict(
+        f"frame: pictures answered per second, {frame.clients} clients",
+        f">= {wanted:.1f} (0.9 x {frame.bare_mean_fps:.1f})",
+        f"{frame.answered_fps:.1f}",
+        frame.answered_fps >= wanted and not frame.refused,
+    )
 
 
 def _connects(connects: Connects) -> Verdict:

@@ -41,6 +41,8 @@ from .database import Database, open_database
 from .datadir import DataDir
 from .engines import Engines, Load
 from .event_log import EventLog
+from .frame_metrics import FrameNumbers
+from .frames import Frames
 from .health import Health, database_check, detector_check, disk_check, why_not
 from .hearing import Hearing
 from .looplag import LoopLag
@@ -56,7 +58,7 @@ from .recognisers import Recognisers, endpoint_of
 from .revocation import end_revoked
 from .routes import access as access_routes
 from .routes import artifacts as artifact_routes
-from .routes import audio, events, peers, sessions, sources, transcript
+from .routes import audio, events, frame, peers, sessions, sources, transcript
 from .routes import health as health_routes
 from .sessions import LiveSessions
 from .settings import Settings
@@ -72,6 +74,8 @@ logger = logging.getLogger(__name__)
 SELF_TEST_WAIT_S = 4.0
 """How long the self-test waits for the detector's turn."""
 ARTIFACT_THREADS = 2
+FRAME_THREADS = 2
+"""Decode and encode the pictures of `/analyze/frame`."""
 WEB_DIR = Path(__file__).resolve().parent.parent / "web" / "out"
 
 
@@ -233,6 +237,11 @@ async def serve(
         await uploads.start()
         transcriber = Transcriber(recognisers, hearing.vad, uploads, Limits())
         audio.add_routes(app, transcriber)
+        frame_threads = ThreadPoolExecutor(FRAME_THREADS, thread_name_prefix="frames")
+        stack.callback(frame_threads.shutdown, wait=False, cancel_futures=True)
+        frames = Frames(engines, frame_threads, settings.profile)
+        frame.add_routes(app, frames)
+        metrics.add(FrameNumbers(frames))
         add_openai_audio(app, transcriber)
         health_routes.add_routes(app, health, get_version(), detector)
         add_metrics(app, metrics)

@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 MAX_JSON_BYTES = 1 << 20
 BODY_TIMEOUT_S = 15.0
 
+CLIENT_LEFT = 499
+"""Status of an answer that nobody reads, as nginx has it."""
+
 REQUEST_ID = web.RequestKey("request_id", str)
 _BEGUN = web.RequestKey("begun", bool)
 
@@ -129,7 +132,8 @@ async def _requests(request: web.Request, handler: Handler) -> web.StreamRespons
         except ConnectionError as error:
             if request.transport is None or request.transport.is_closing():
                 logger.debug("%s: the client left", _named(request))
-                raise
+                # Nobody reads it. What is raised here aiohttp would log as a failure of ours.
+                return web.Response(status=CLIENT_LEFT)
             return _fail(request, error, started_s)
         except web.HTTPException as error:
             if error.status < 400:  # redirects

@@ -70,7 +70,7 @@ class Uploads:
         try:
             try:
                 async with asyncio.timeout(TOTAL_S):
-                    fields = await self._take(request, file)
+                    fields = await read_file(request, lambda chunks: self._write(chunks, file))
             except TimeoutError:
                 raise InvalidRequest("the body did not arrive in time") from None
             yield Upload(Path(file.name), fields)
@@ -83,29 +83,6 @@ class Uploads:
         if shutil.disk_usage(self._folder).free < size + LEFT_FREE_BYTES:
             raise StorageFull("there is no room on the disk for this file")
         return tempfile.NamedTemporaryFile(dir=self._folder, delete=False)
-
-    async def _take(self, request: web.Request, file: IO[bytes]) -> Mapping[str, Sequence[str]]:
-        if request.content_type != "multipart/form-data":
-            await self._write(_chunks(request.content.readany), file)
-            return {}
-        fields: defaultdict[str, list[str]] = defaultdict(list)
-        found = count = 0
-        try:
-            parts = await request.multipart()
-            while (part := await _in_time(parts.next())) is not None:
-                count += 1
-                if count > MAX_FIELDS or not isinstance(part, BodyPartReader):
-                    raise InvalidRequest(f"expected a form of at most {MAX_FIELDS} fields")
-                if part.name == FILE_FIELD:
-                    found += 1
-                    await self._write(_chunks(part.read_chunk), file)
-                else:
-                    fields[(part.name or "").removesuffix("[]")].append(await _text(part))
-        except (ValueError, AssertionError, EOFError) as error:  # what aiohttp raises about a broken form
-            raise InvalidRequest(f"the form is broken: {error}") from None
-        if found != 1:
-            raise InvalidRequest(f"expected one field {FILE_FIELD!r} with the file, got {found}", {"param": FILE_FIELD})
-        return fields
 
     async def _write(self, chunks: AsyncIterator[bytes], file: IO[bytes]) -> None:
         waiting, written = bytearray(), 0
@@ -121,6 +98,37 @@ class Uploads:
 
     def _too_large(self) -> PayloadTooLarge:
         return PayloadTooLarge(f"the file is larger than {self._max_bytes / MIB:g} MiB")
+
+
+async def read_file(
+    request: web.Request, save: Callable[[AsyncIterator[bytes]], Awaitable[None]]
+) -> Mapping[str, Sequence[str]]:
+    """Have the request's file saved as it comes: the part `file` of a form, or the whole of any other body.
+
+    Returns the form's other fields, as `Upload.fields`. Raises InvalidRequest for a form that is broken off or has no
+    file, TimeoutError when nothing comes any more, and what `save` raises.
+    """
+    if request.content_type != "multipart/form-data":
+        await save(_chunks(request.content.readany))
+        return {}
+    fields: defaultdict[str, list[str]] = defaultdict(list)
+    found = count = 0
+    try:
+        parts = await request.multipart()
+        while (part := await _in_time(parts.next())) is not None:
+            count += 1
+            if count > MAX_FIELDS or not isinstance(part, BodyPartReader):
+                raise InvalidRequest(f"expected a form of at most {MAX_FIELDS} fields")
+            if part.name == FILE_FIELD:
+                found += 1
+                await save(_chunks(part.read_chunk))
+            else:
+                fields[(part.name or "").removesuffix("[]")].append(await _text(part))
+    except (ValueError, AssertionError, EOFError) as error:  # what aiohttp raises about a broken form
+        raise InvalidRequest(f"the form is broken: {error}") from None
+    if found != 1:
+        raise InvalidRequest(f"expected one field {FILE_FIELD!r} with the file, got {found}", {"param": FILE_FIELD})
+    return fields
 
 
 async def _to_disk(file: IO[bytes], data: bytes) -> None:

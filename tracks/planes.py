@@ -50,7 +50,8 @@ def copy(frame: VideoFrame) -> VideoFrame:
 
 
 def with_timing_of(frame: VideoFrame, source: VideoFrame) -> VideoFrame:
-    """Give `frame` the pts and time base of `source`, and return it."""
+    """Give `frame` the pts and time base of `source`, which has neither if it is a single picture, and return it."""
     frame.pts = source.pts
-    frame.time_base = source.time_base
+    if source.time_base is not None:
+        frame.time_base = source.time_base
     return frame

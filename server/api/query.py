@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from aiohttp import web
@@ -52,14 +53,18 @@ class OrderedPageQuery(PageQuery):
 
 def read_query(request: web.Request, model: type[Q]) -> Q:
     """The request's query as `model`; a parameter may be repeated where its field is a list. Raises InvalidRequest."""
+    return read_values({name: request.query.getall(name) for name in request.query}, model)
+
+
+def read_values(given: Mapping[str, Sequence[str]], model: type[Q], noun: str = "parameter") -> Q:
+    """Texts by their names, each with all its values, as `model`. Raises InvalidRequest, as `read_query`."""
     known = {info.alias or name: info for name, info in model.model_fields.items()}
     values: dict[str, str | list[str]] = {}
-    for name in request.query:
+    for name, every in given.items():
         if name not in known:
-            raise InvalidRequest(f"unknown parameter {name[:40]!r}, have: {', '.join(sorted(known)) or 'none'}")
-        every = request.query.getall(name)
+            raise InvalidRequest(f"unknown {noun} {name[:40]!r}, have: {', '.join(sorted(known)) or 'none'}")
         if _is_list(known[name].annotation):
-            values[name] = every
+            values[name] = list(every)
         elif len(every) > 1:
             raise InvalidRequest(f"{name} was given {len(every)} times")
         else:

@@ -9,6 +9,7 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from server.api import Route, declared
+from server.middleware import CLIENT_LEFT
 from tracks.errors import CODES
 from tracks.events import Model
 
@@ -37,7 +38,7 @@ class Promises:
 
     async def _look(self, request: web.Request, response: web.StreamResponse) -> None:
         route = declared(self._app).get(request.match_info.route)
-        if route is None or route.hidden or request.method == "HEAD":
+        if route is None or route.hidden or request.method == "HEAD" or response.status == CLIENT_LEFT:
             return
         problem = _problem(route, response)
         if problem:

@@ -33,11 +33,13 @@ from tests.tracks.stills.files import (
     segment,
     turned,
 )
+from tracks.draw import annotate
 from tracks.errors import InvalidRequest, PayloadTooLarge, UnsupportedMedia, VedetteError
 from tracks.images import ImageLimits, decode_image, image_size
 from tracks.planes import planes
 from tracks.stills import read_still
 from tracks.stills.jpeg import MAX_SCANS
+from tracks.types import Detections
 
 KINDS = {
     "jpeg 4:2:0": ("JPEG", {"quality": 95}),
@@ -491,6 +493,14 @@ def test_bombs_cost_nothing() -> None:
     text = b"k\0\0" + zlib.compress(bytes(100_000_000), 9)
     assert rgb(png_of([next(chunks(PNG)), (b"zTXt", text), *list(chunks(PNG))[1:]])).shape == (80, 120, 3)
     assert decode_image(grey_progressive(3840, 2160, MAX_SCANS)).width == 3840
+
+
+def test_boxes_can_be_drawn_on_a_frame() -> None:
+    """Though it has no pts and no time base."""
+    box = Detections(np.array([[10, 10, 60, 60]], np.float32), np.array([0.9], np.float32), np.array([0], np.int32))
+    drawn = annotate(decode_image(JPEG), box, ("person",))
+    assert (drawn.pts, drawn.time_base) == (None, None)
+    assert not np.array_equal(planes(drawn).u, planes(decode_image(JPEG)).u)
 
 
 def test_a_frame_may_be_written_to() -> None:
