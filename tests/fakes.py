@@ -103,6 +103,8 @@ class Tone(MediaStreamTrack):
 class Film:
     """A server-side source: a bright rectangle on its way, and a tone."""
 
+    failure = None
+
     def __init__(self, frames: int | None = None) -> None:
         self.video = Camera()
         self.audio = Tone()

@@ -225,6 +225,8 @@ def is_on(at_s: Any) -> Any:
 class FlashesAndClicks:
     """A server-side source that has both."""
 
+    failure = None
+
     def __init__(self) -> None:
         began_s = time.monotonic()
         self.video, self.audio = Flashes(began_s), Clicks(began_s)

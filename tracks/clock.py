@@ -21,11 +21,11 @@ class SessionClock:
         self.wall_origin: float | None = None
         """Unix seconds of media time zero; None before the first media."""
 
-    def start(self) -> None:
-        """Set the origin to now, unless media has come before."""
+    def start(self, media_s: float = 0.0) -> None:
+        """Let it be `media_s` now, unless media has come before."""
         if self._origin_s is None:
-            self._origin_s = self._monotonic()
-            self.wall_origin = self._wall()
+            self._origin_s = self._monotonic() - media_s
+            self.wall_origin = self._wall() - media_s
 
     def now(self) -> float:
         """Media time of this moment; 0 before the first media."""
@@ -33,17 +33,19 @@ class SessionClock:
 
 
 class SourceClock:
-    """Media time of a server-side source, whose tracks all count from the same moment: their pts, moved."""
+    """Media time of a server-side source, whose tracks all count from the same moment: their pts."""
 
     def __init__(self, session: SessionClock) -> None:
         self._session = session
         self._offset_s: float | None = None
 
     def media_time(self, seconds: float) -> float:
-        """Media time of a frame whose pts is `seconds`. The first frame of any track is placed by its arrival."""
+        """Media time of a frame whose pts is `seconds`. In a session that has had other media, the first frame of any
+        track is placed by its arrival, and the pts are moved."""
         if self._offset_s is None:
-            self._session.start()
-            self._offset_s = self._session.now() - seconds
+            first = self._session.wall_origin is None
+            self._session.start(seconds)
+            self._offset_s = 0.0 if first else self._session.now() - seconds
         return max(0.0, self._offset_s + seconds)
 
 

@@ -30,8 +30,12 @@ DETECTORS: Mapping[str, str] = {
 TRACKERS: Mapping[str, str] = {"bytetrack": "tracks.track.bytetrack:ByteTrack"}
 """Trackers by name; each is called with TrackOptions and gives a `Tracker`."""
 
-SOURCES: Mapping[str, str] = {"demo": "tracks.sources.demo:open_demo"}
-"""Sources that the server opens itself, by kind; each is awaited and gives an open `Source`."""
+SOURCES: Mapping[str, str] = {
+    "demo": "tracks.sources.demo:open_demo",
+    "upload": "tracks.sources.file:open_file",
+}
+"""Sources that the server opens itself, by kind; each is awaited and gives an open `Source`. An upload is told `path`,
+what is wanted of it (`video`, `audio`), and the session's `stats`."""
 
 RECOGNISERS: Mapping[str, str] = {
     "faster-whisper": "tracks.asr.faster_whisper:load",

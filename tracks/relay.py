@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import Callable
 
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 from av.frame import Frame
 
+from .queued import QueuedTrack
 from .stats import Stats
-
-QUEUE_FRAMES = {"video": 2, "audio": 50}
-"""A viewer that is further behind loses the oldest frame: with live media late is worse than lost. Sound that is lost
-is heard, so a second of it may wait."""
 
 
 class Relay:
@@ -70,36 +66,18 @@ class Relay:
             viewer.stop()
 
 
-class RelayTrack(MediaStreamTrack):
+class RelayTrack(QueuedTrack):
     """One viewer's end of a `Relay`."""
 
     def __init__(self, kind: str, stats: Stats, unsubscribe: Callable[[RelayTrack], None]) -> None:
-        super().__init__()
-        self.kind = kind
+        super().__init__(kind, self._count)
         self._stats = stats
-        self._frames: deque[Frame] = deque()
-        self._ready = asyncio.Event()
         self._unsubscribe = unsubscribe
-
-    def offer(self, frame: Frame) -> None:
-        """Queue a frame; the oldest is lost, and counted, when the viewer does not keep up."""
-        if len(self._frames) >= QUEUE_FRAMES[self.kind]:
-            self._frames.popleft()
-            self._stats.drops["viewer" if self.kind == "video" else "audio"] += 1
-        self._frames.append(frame)
-        self._ready.set()
-
-    async def recv(self) -> Frame:
-        """The next frame. Raises MediaStreamError when the track has ended."""
-        while not self._frames:
-            if self.readyState != "live":
-                raise MediaStreamError
-            self._ready.clear()
-            await self._ready.wait()
-        return self._frames.popleft()
 
     def stop(self) -> None:
         """End the track: whoever waits in `recv` is told."""
         super().stop()
         self._unsubscribe(self)
-        self._ready.set()
+
+    def _count(self) -> None:
+        self._stats.drops["viewer" if self.kind == "video" else "audio"] += 1

@@ -7,7 +7,8 @@ from aiortc.mediastreams import MediaStreamError
 
 from tests.fakes import Camera
 from tests.waiting import until
-from tracks.relay import QUEUE_FRAMES, Relay
+from tracks.queued import QUEUE_FRAMES
+from tracks.relay import Relay
 from tracks.stats import Stats
 
 

@@ -1,4 +1,5 @@
-"""The process that decodes: its file is descriptor 0, what comes of it goes to descriptor 1, and it has nothing else.
+"""The process that decodes: its file is descriptor 0, what comes of it goes to descriptor 1, and it has nothing else
+but memory for pictures, where they are wanted.
 
 Started by `process.py` as `python -m tracks.media.child REQUEST`. What it can do is in `tasks.py`.
 """
@@ -21,14 +22,19 @@ def main(request: str) -> int:
     """Do one task, send what comes of it, and end."""
     asked = json.loads(request)
     limits = Limits(**asked["limits"])
-    missing = confine.limit(limits, asked["parent"])
-    from .tasks import TASKS  # libav is loaded behind the limits, and all of it before nothing can be opened any more
+    pictures = asked["pictures"]
+    shared_bytes = 0 if pictures is None else pictures["bytes"]
+    missing = confine.limit(limits, asked["parent"], shared_bytes)
+    # libav is loaded behind the limits, and all of it before nothing can be opened any more
+    from .slots import Slots
+    from .tasks import TASKS, Job
 
+    slots = None if pictures is None else Slots(pictures["memory"], pictures["free"], limits.max_pixels)
     missing += confine.seal()
     fault: VedetteError
     try:
         send(wire.pack_json(wire.READY, {"missing": missing}))
-        TASKS[asked["task"]](FILE, limits, send)
+        TASKS[asked["task"]](Job(FILE, limits, send, slots, asked["sound"]))
         return 0
     except BrokenPipeError:  # nobody listens any more
         return 0

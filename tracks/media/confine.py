@@ -17,7 +17,8 @@ from pathlib import Path
 from .limits import Limits
 
 NOTHING_MORE = 3
-"""Descriptors of a sealed child: the file, the pipe, and stderr."""
+"""Descriptors of a sealed child: the file, the pipe, and stderr. What it was given besides stays open, but no other
+number is given out."""
 
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 # landlock(7), kernel's include/uapi/linux/landlock.h; these numbers are the same on every architecture but Alpha.
@@ -27,15 +28,18 @@ _FILE_RIGHTS = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 5: (1 << 1
 """Every right on files that an ABI knows, by the ABI that brought it."""
 
 
-def limit(limits: Limits, parent: int) -> list[str]:
-    """Before libraries are loaded: lower priority, bounded resources, gone with the parent. Returns what is missing."""
+def limit(limits: Limits, parent: int, shared_bytes: int = 0) -> list[str]:
+    """Before libraries are loaded: lower priority, bounded resources, gone with the parent. Returns what is missing.
+
+    `shared_bytes` of address space are granted besides, for memory that the parent shares.
+    """
     missing = []
     with contextlib.suppress(OSError):
         os.nice(limits.niceness)
     with contextlib.suppress(OSError):
         # When memory runs out, the kernel is to take the decoder and not the server.
         Path("/proc/self/oom_score_adj").write_text("800")
-    if not _bound(limits):
+    if not _bound(limits, shared_bytes):
         missing.append("memory")
     if not _alone(parent):
         missing.append("privileges")
@@ -50,11 +54,12 @@ def seal() -> list[str]:
     return missing
 
 
-def _bound(limits: Limits) -> bool:
+def _bound(limits: Limits, shared_bytes: int) -> bool:
     _set("RLIMIT_CPU", limits.cpu_s, limits.cpu_s + 2)
     _set("RLIMIT_FSIZE", 0, 0)
     _set("RLIMIT_CORE", 0, 0)
-    return _set("RLIMIT_AS", limits.memory_bytes, limits.memory_bytes)
+    space = limits.memory_bytes + shared_bytes
+    return _set("RLIMIT_AS", space, space)
 
 
 def _set(name: str, soft: int, hard: int) -> bool:

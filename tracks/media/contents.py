@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Iterator
 from typing import Any
 
 import av
 import av.logging
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.stream import Disposition
+from av.error import FFmpegError
+from av.error import MemoryError as NoMemory
+from av.packet import Packet
+from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from ..errors import PayloadTooLarge, UnsupportedMedia, VedetteError
-from .formats import AUDIO_CODECS, READABLE, open_options
+from .formats import AUDIO_CODECS, READABLE, VIDEO_CODECS, VIEWABLE, open_options
 from .limits import Limits
 
 MAX_WORDS = 200
@@ -52,9 +56,7 @@ def describe(container: InputContainer, limits: Limits) -> dict[str, Any]:
         rate = float(video.average_rate) if video.average_rate else None
         info["video"] = {"codec": size.name, "width": size.width, "height": size.height, "fps": rate}
         if size.width * size.height > limits.max_pixels:
-            raise PayloadTooLarge(
-                f"the picture is {size.width}x{size.height}, at most {limits.max_pixels} pixels are taken"
-            )
+            raise too_many_pixels(size.width, size.height, limits)
     if is_stated(container) and (info["duration_s"] or 0) > limits.max_duration_s:
         raise too_long(info["duration_s"], limits)
     return info
@@ -68,8 +70,7 @@ def audio_stream(container: InputContainer) -> AudioStream | None:
 
 def video_stream(container: InputContainer) -> VideoStream | None:
     """The video that a player would play; the picture on a record's cover is none."""
-    moving = [each for each in container.streams.video if not each.disposition & Disposition.attached_pic]
-    return next((each for each in moving if each.codec_context is not None), None)
+    return next((each for each in _moving(container) if each.codec_context is not None), None)
 
 
 def listenable(container: InputContainer) -> AudioStream:
@@ -81,8 +82,46 @@ def listenable(container: InputContainer) -> AudioStream:
         raise UnsupportedMedia(f"audio codec {audio.codec_context.name!r} is not taken; readable are {READABLE}")
     if container.streams.audio:
         raise UnsupportedMedia(f"its audio has a codec that is unknown here; readable are {READABLE}")
-    have = ", ".join(sorted({each.type for each in container.streams})) or "nothing"
-    raise UnsupportedMedia(f"there is no audio in it, only {have}")
+    raise UnsupportedMedia(f"there is no audio in it, only {_kinds(container)}")
+
+
+def watchable(container: InputContainer) -> VideoStream:
+    """The video stream. Raises UnsupportedMedia, with what there is instead."""
+    video = video_stream(container)
+    if video is not None and video.codec_context.name in VIDEO_CODECS:
+        return video
+    if video is not None:
+        raise UnsupportedMedia(f"video codec {video.codec_context.name!r} is not taken; readable are {VIEWABLE}")
+    if _moving(container):
+        raise UnsupportedMedia(f"its video has a codec that is unknown here; readable are {VIEWABLE}")
+    raise UnsupportedMedia(f"there is no video in it, only {_kinds(container)}")
+
+
+def playable(container: InputContainer) -> tuple[VideoStream | None, AudioStream | None]:
+    """Picture and sound, one of which a file may lack. Raises UnsupportedMedia when it has neither, or has one that
+    cannot be decoded."""
+    if not _moving(container) and not container.streams.audio:
+        raise UnsupportedMedia(f"there is neither picture nor sound in it, only {_kinds(container)}")
+    return (
+        watchable(container) if _moving(container) else None,
+        listenable(container) if container.streams.audio else None,
+    )
+
+
+def packets(container: InputContainer) -> Iterator[Packet[Stream] | None]:
+    """Every packet that can be read; a file that breaks off ends like one that is whole. At the end None, to flush."""
+    try:
+        yield from container.demux()
+    except NoMemory:
+        raise
+    except FFmpegError:
+        pass
+    yield None
+
+
+def start_of(container: InputContainer) -> float:
+    """The timestamp, in seconds, that is media time 0: as with ffmpeg, a file begins where its first stream does."""
+    return (container.start_time or 0) / av.time_base
 
 
 def is_stated(container: InputContainer) -> bool:
@@ -99,9 +138,23 @@ def missing_bytes(fd: int) -> int:
     return 0 if stated >= _STREAMED else max(0, stated - os.fstat(fd).st_size)
 
 
+def too_many_pixels(width: int, height: int, limits: Limits) -> VedetteError:
+    """The refusal of pictures past the cap."""
+    return PayloadTooLarge(f"the picture is {width}x{height}, at most {limits.max_pixels} pixels are taken")
+
+
 def too_long(seconds: float, limits: Limits) -> VedetteError:
     """The refusal of media past the cap."""
     return PayloadTooLarge(f"it is {seconds:.0f} s long or longer, at most {limits.max_duration_s:.0f} s are taken")
+
+
+def _moving(container: InputContainer) -> list[VideoStream]:
+    """The picture on a record's cover is no video."""
+    return [each for each in container.streams.video if not each.disposition & Disposition.attached_pic]
+
+
+def _kinds(container: InputContainer) -> str:
+    return ", ".join(sorted({each.type for each in container.streams})) or "nothing"
 
 
 def _refuse(url: str, _flags: int, _options: dict[str, str]) -> Any:

@@ -18,10 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import UnsupportedMedia
 from ..types import SAMPLE_RATE, Samples
 from . import wire
-from .info import Ending, MediaInfo
+from .info import Ending, MediaInfo, cut_off
 from .limits import Limits
 from .process import Child, running
 
@@ -130,9 +129,5 @@ async def read_audio(path: Path, *, limits: Limits = DEFAULTS, on_progress: Prog
         ending, info = audio.ending, audio.info
     assert ending is not None
     if ending.cut_off:
-        stated = "" if info.duration_s is None else f" of {info.duration_s:.1f} s"
-        raise UnsupportedMedia(
-            f"the file is cut off: {ending.end_s:.1f} s{stated} can be decoded",
-            {"decodedSeconds": ending.end_s, "durationSeconds": info.duration_s},
-        )
+        raise cut_off(ending, info.duration_s)
     return Recording(np.concatenate(parts), info, ending)

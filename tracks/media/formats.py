@@ -25,6 +25,8 @@ VIDEO_CODECS = ("h264", "hevc", "vp8", "vp9", "libdav1d", "av1", "mpeg4", "mpeg2
 
 READABLE = "wav, mp3, m4a and mp4, ogg (opus, vorbis), flac, webm and matroska, aac, aiff, caf, amr, avi, mpeg"
 """What is taken, in the words of people."""
+VIEWABLE = "h264, hevc, av1, vp8, vp9, mpeg4, mpeg2, mpeg1, mjpeg and h263, in mp4, mov, webm, matroska, avi, mpeg"
+"""The same of what moves."""
 
 
 def open_options(max_pixels: int) -> dict[str, str]:

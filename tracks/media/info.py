@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..errors import UnsupportedMedia
+
 Name = Annotated[str, Field(max_length=64)]
 Count = Annotated[int, Field(ge=0, le=2**31)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -51,11 +53,20 @@ class Ending(_Told):
     """How decoding ended."""
 
     end_s: Seconds
-    """Media time where the audio ends."""
+    """Media time where what was decoded ends."""
     damaged: Count
     """Packets that could not be decoded and are left out."""
     cut_off: bool
     """The file ends before the end that it states."""
+
+
+def cut_off(ending: Ending, stated_s: float | None) -> UnsupportedMedia:
+    """The refusal of a file that ends before the end that it states."""
+    stated = "" if stated_s is None else f" of {stated_s:.1f} s"
+    return UnsupportedMedia(
+        f"the file is cut off: {ending.end_s:.1f} s{stated} can be decoded",
+        {"decodedSeconds": ending.end_s, "durationSeconds": stated_s},
+    )
 
 
 class Readiness(_Told):

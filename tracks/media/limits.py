@@ -27,5 +27,11 @@ class Limits:
     """Until the child has told what is in the file. Past that the file is refused."""
     wait_s: float = 120.0
     """Time spent waiting for decoded media in all. The time that its reader takes does not count."""
+    stall_s: float = 10.0
+    """Until the next picture or sound of a film, while there is room for it."""
     niceness: int = 5
     """Of the child: media that is live comes first."""
+
+
+FILM = Limits(cpu_s=1800)
+"""To play a film: to decode ten minutes of 3840x2160 takes four to ten minutes of one core."""

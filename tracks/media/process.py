@@ -11,11 +11,11 @@ import signal
 import stat
 import sys
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -42,12 +42,31 @@ HANDED_ON = frozenset({"LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"})
 """Without these some installations of Python do not start. Nothing else of the environment is the child's business."""
 
 
+class Pictures(Protocol):
+    """Memory in which a child puts pictures: `tracks.media.ring.Ring`."""
+
+    memory: int
+    """Its descriptor."""
+    free: int
+    """Descriptor of the pipe that tells which of its slots are free."""
+    bytes: int
+
+
 @asynccontextmanager
-async def running(task: str, path: Path, limits: Limits) -> AsyncIterator[Child]:
+async def running(
+    task: str, path: Path, limits: Limits, *, pictures: Pictures | None = None, sound: bool = False
+) -> AsyncIterator[Child]:
     """A child that is about to do `task` with the file, confined; killed on leaving. Raises as `Child.messages`."""
     file = await _opened(path, limits)
+    request = {
+        "task": task,
+        "limits": asdict(limits),
+        "parent": os.getpid(),
+        "sound": sound,
+        "pictures": pictures and {name: getattr(pictures, name) for name in ("memory", "free", "bytes")},
+    }
     try:
-        child = await _start(task, file, limits)
+        child = await _start(request, file, limits, () if pictures is None else (pictures.memory, pictures.free))
     finally:
         os.close(file)
     try:
@@ -98,17 +117,26 @@ class Child:
         _, payload = await self._next(self._limits.open_s, f"cannot be opened within {self._limits.open_s:g} s")
         return self.parse(model, payload)
 
-    async def messages(self) -> AsyncGenerator[tuple[bytes, bytes], None]:
+    async def messages(
+        self, stall_s: float | None = None, room: Callable[[], Awaitable[None]] | None = None
+    ) -> AsyncGenerator[tuple[bytes, bytes], None]:
         """(kind, payload) up to and with `END`. The pipe waits while nobody takes one.
 
+        With `stall_s` so long is waited for each, once there is `room` for what may come; else `wait_s` for all.
         Raises UnsupportedMedia and PayloadTooLarge for what the child says of its file, and for what the file did to
         the child: a crash, too much memory, processor time or time. Overloaded when the system has killed it.
         """
         kind = b""
         while kind != wire.END:
+            if room is not None:
+                await room()
             started = time.monotonic()
-            kind, payload = await self._next(self._left_s, f"decoding it takes longer than {self._limits.wait_s:g} s")
-            self._left_s -= time.monotonic() - started
+            if stall_s is not None:
+                kind, payload = await self._next(stall_s, f"nothing was decoded of it for {stall_s:g} s")
+            else:
+                late = f"decoding it takes longer than {self._limits.wait_s:g} s"
+                kind, payload = await self._next(self._left_s, late)
+                self._left_s -= time.monotonic() - started
             yield kind, payload
 
     def parse(self, model: type[T], payload: bytes) -> T:
@@ -206,11 +234,10 @@ def _open(path: Path) -> int:
     return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
 
 
-async def _start(task: str, file: int, limits: Limits) -> Child:
-    """The process, with the file as its stdin."""
-    request = json.dumps({"task": task, "limits": asdict(limits), "parent": os.getpid()})
+async def _start(request: Mapping[str, Any], file: int, limits: Limits, descriptors: Collection[int]) -> Child:
+    """The process, with the file as its stdin, and these descriptors under the numbers that they have here."""
     # -S, -P: nothing is run or imported but what these folders hold; they are where this process found its own modules.
-    command = [sys.executable, "-S", "-P", "-B", "-m", CHILD, request]
+    command = [sys.executable, "-S", "-P", "-B", "-m", CHILD, json.dumps(request)]
     variables = {name: value for name, value in os.environ.items() if name in HANDED_ON}
     variables["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([str(ROOT), *filter(None, sys.path)]))
     # glibc reserves 64 MiB of address space for every thread otherwise.
@@ -220,7 +247,13 @@ async def _start(task: str, file: int, limits: Limits) -> Child:
     os.set_blocking(errors, False)
     try:
         process = await asyncio.create_subprocess_exec(
-            *command, stdin=file, stdout=their_out, stderr=their_errors, env=variables, start_new_session=True
+            *command,
+            stdin=file,
+            stdout=their_out,
+            stderr=their_errors,
+            pass_fds=descriptors,
+            env=variables,
+            start_new_session=True,
         )
     except BaseException:
         os.close(out)

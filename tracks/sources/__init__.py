@@ -6,6 +6,8 @@ from typing import Protocol
 
 from aiortc import MediaStreamTrack
 
+from ..errors import VedetteError
+
 
 class Source(Protocol):
     """An open source.
@@ -21,6 +23,10 @@ class Source(Protocol):
     @property
     def audio(self) -> MediaStreamTrack | None:
         """Its sound, if it has any: `AudioFrame`s, s16 at 48 kHz, 20 ms each."""
+
+    @property
+    def failure(self) -> VedetteError | None:
+        """Why it ended before its end; None while it runs, and where it was over."""
 
     async def close(self) -> None:
         """Stop both tracks and let go of everything; ends in bounded time, and may be called again."""

@@ -109,6 +109,11 @@ class DemoSource:
         """The sound."""
         return self._audio
 
+    @property
+    def failure(self) -> None:
+        """Nothing that it plays can fail."""
+        return None
+
     def captions(self) -> Sequence[Caption]:
         """What is said in one loop of `LOOP_S` seconds, and when."""
         return self._spoken

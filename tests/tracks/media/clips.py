@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import math
 import struct
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -82,3 +85,71 @@ def video(path: Path, container: str, codec: str, size: tuple[int, int] = (320, 
             out.mux(stream.encode(av.VideoFrame(*size, stream.pix_fmt)))
         out.mux(stream.encode(None))
     return path
+
+
+def movie(
+    path: Path,
+    container: str = "mp4",
+    codecs: tuple[str, str] = ("libx264", "aac"),
+    seconds: float = 2.0,
+    *,
+    size: tuple[int, int] = (320, 180),
+    rate: int = 25,
+    every_s: float = 1.0,
+    first_s: float = 0.5,
+    at_s: float = 0.0,
+    pix_fmt: str = "yuv420p",
+    colour_range: int = 1,
+) -> Path:
+    """A dark film in which a bright rectangle is seen, and a beep heard, for 0.3 s every `every_s`, from `first_s` on.
+
+    `at_s` is added to all timestamps; an empty codec leaves its stream out.
+    """
+    with av.open(str(path), "w", format=container) as out:
+        video = out.add_stream(codecs[0], rate=rate, options=FAST.get(codecs[0], {})) if codecs[0] else None
+        audio = out.add_stream(codecs[1], rate=48_000, layout="stereo") if codecs[1] else None
+        if video is not None:
+            video.width, video.height, video.pix_fmt = *size, pix_fmt
+            video.codec_context.color_range = colour_range
+        for second in range(math.ceil(seconds)):
+            length_s = min(1.0, seconds - second)
+            if video is not None:
+                for number in range(round(length_s * rate)):
+                    frame = flash(is_on(second + number / rate, every_s, first_s), size, pix_fmt)
+                    frame.pts, frame.time_base = round((at_s + second) * rate) + number, Fraction(1, rate)
+                    out.mux(video.encode(frame))
+            if audio is not None:
+                at = second + np.arange(round(length_s * 48_000)) / 48_000
+                beep = (0.3 * np.sin(2 * np.pi * TONE_HZ * at) * is_on(at, every_s, first_s)).astype(np.float32)
+                sound = av.AudioFrame.from_ndarray(np.repeat(beep[None], 2, 0), "fltp", "stereo")
+                sound.sample_rate, sound.pts, sound.time_base = (
+                    48_000,
+                    round((at_s + second) * 48_000),
+                    Fraction(1, 48_000),
+                )
+                out.mux(audio.encode(sound))
+        for stream in (video, audio):
+            if stream is not None:
+                out.mux(stream.encode(None))
+    return path
+
+
+FAST = {
+    "libx264": {"preset": "ultrafast", "tune": "zerolatency", "crf": "20"},
+    "libvpx": {"deadline": "realtime", "cpu-used": "8"},
+    "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8"},
+}
+
+
+def is_on(at_s: Any, every_s: float, first_s: float) -> Any:
+    """Whether there is a flash, and a beep, at that time."""
+    return (at_s >= first_s - 1e-6) & ((at_s - first_s + 1e-6) % every_s < 0.3)
+
+
+def flash(bright: bool, size: tuple[int, int], pix_fmt: str = "yuv420p") -> av.VideoFrame:
+    """A dark picture, with a bright rectangle in its left upper part or without."""
+    width, height = size
+    image = np.full((height, width, 3), 30, np.uint8)
+    if bright:
+        image[height // 4 : height // 2, width // 8 : width // 3] = 230
+    return av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format=pix_fmt)

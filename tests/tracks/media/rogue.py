@@ -12,12 +12,17 @@ from tracks.media import confine, wire
 from tracks.media.child import send
 from tracks.media.limits import Limits
 
-INFO = wire.pack_json(wire.INFO, {"format": "wav", "duration_s": 5.0, "audio": None, "video": None})
+VIDEO = {"codec": "h264", "width": 64, "height": 64, "fps": 25.0}
 
 
 def audio(start_s: float, size: int = 4000) -> bytes:
     """A message of silence."""
     return wire.pack(wire.AUDIO, wire.TIME.pack(start_s) + bytes(size))
+
+
+def picture(slot: int, at_s: float, width: int = 64, height: int = 64) -> bytes:
+    """Where a picture is said to be."""
+    return wire.pack(wire.PICTURE, wire.PLACE.pack(slot, at_s, width, height))
 
 
 def main(request: str, how: str) -> None:
@@ -31,7 +36,9 @@ def main(request: str, how: str) -> None:
     send(wire.pack_json(wire.READY, {"missing": []}))
     if how == "mute":
         signal.pause()
-    send(INFO)
+    shown = asked["pictures"]
+    send(wire.pack_json(wire.INFO, {"format": "mov", "duration_s": 5.0, "audio": None, "video": shown and VIDEO}))
+    first, second = (os.read(shown["free"], 1)[0] if shown else 0 for _ in range(2))
     if how == "stuck":
         signal.pause()
     elif how == "spin":
@@ -57,6 +64,17 @@ def main(request: str, how: str) -> None:
             second += 1
     send(
         {
+            "nowhere near": picture(99, 0.0),
+            "too large": picture(first, 0.0, 8192, 8192),
+            "no size": picture(first, 0.0, 0, 64),
+            "odd sides": picture(first, 0.0, 63, 64),
+            "back in time": picture(first, 1.0) + picture(second, 1.0),
+            "no time": picture(first, float("nan")),
+            "next year": picture(first, 3e7),
+            "long words": wire.pack(wire.PLAY, wire.TIME.pack(0.0) + bytes(400_000)),
+            "half a sample": wire.pack(wire.PLAY, wire.TIME.pack(0.0) + bytes(6)),
+            "said before": wire.pack(wire.PLAY, wire.TIME.pack(1.0) + bytes(400)) * 2,
+            "part of it": wire.pack(wire.PICTURE, b"\0"),
             "noise": b"\xff" * 4096,
             "huge": struct.pack("<cI", wire.AUDIO, 2**32 - 1),
             "odd": audio(0.0, 4001),
