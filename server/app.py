@@ -58,7 +58,7 @@ from .recognisers import Recognisers, endpoint_of
 from .revocation import end_revoked
 from .routes import access as access_routes
 from .routes import artifacts as artifact_routes
-from .routes import audio, events, frame, peers, sessions, sources, transcript
+from .routes import audio, docs, events, frame, peers, sessions, sources, transcript
 from .routes import health as health_routes
 from .sessions import LiveSessions
 from .settings import Settings
@@ -245,6 +245,7 @@ async def serve(
         add_openai_audio(app, transcriber)
         health_routes.add_routes(app, health, get_version(), detector)
         add_metrics(app, metrics)
+        docs.add_routes(app, get_version(), access.cookie)
         has_console = await asyncio.to_thread(add_console, app, settings.web_dir or WEB_DIR)
         yield Server(
             app,

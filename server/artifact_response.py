@@ -13,6 +13,7 @@ from contextlib import aclosing
 from aiohttp import hdrs, web
 
 from .artifacts import Artifact
+from .envelope import Failure
 
 SUFFIXES: Mapping[str, str] = {"image/jpeg": ".jpg"}
 """Of each media type that is shown by browsers; others are given as bytes to be saved."""
@@ -38,7 +39,8 @@ async def answer(request: web.Request, artifact: Artifact, read: Read) -> web.St
     if request.if_match is not None and not any(
         each.value == "*" or (each.value == artifact.sha256 and not each.is_weak) for each in request.if_match
     ):
-        return web.Response(status=412, headers=headers)
+        refused = {"code": "conflict", "message": "the artifact is not one that If-Match names"}
+        return Failure(412, refused, headers).response()
     if request.if_none_match is not None and any(
         each.value in ("*", artifact.sha256) for each in request.if_none_match
     ):
@@ -50,7 +52,8 @@ async def answer(request: web.Request, artifact: Artifact, read: Read) -> web.St
         if part is not None:
             (start, stop), status = part, 206
             if start >= stop:
-                return web.Response(status=416, headers={**headers, hdrs.CONTENT_RANGE: f"bytes */{artifact.bytes}"})
+                refused = {"code": "invalid_request", "message": f"the artifact ends at byte {artifact.bytes}"}
+                return Failure(416, refused, {**headers, hdrs.CONTENT_RANGE: f"bytes */{artifact.bytes}"}).response()
             headers[hdrs.CONTENT_RANGE] = f"bytes {start}-{stop - 1}/{artifact.bytes}"
     response = web.StreamResponse(status=status, headers=headers)
     known = artifact.media_type in SUFFIXES

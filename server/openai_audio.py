@@ -21,7 +21,7 @@ from .middleware import SHAPES
 from .openai_models import ModelList, ModelReply, OpenAIFailure, TranscriptionForm, TranscriptionReply
 from .openai_shape import DONE, FORMATS, answered, error_body, event, invalid, refused, usage
 from .roles import Role
-from .routes.audio import hints
+from .routes.audio import SAMPLE, hints
 from .transcription import Hearing, Transcriber, while_connected
 
 logger = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ def add_openai_audio(app: web.Application, transcriber: Transcriber) -> None:
             Role.OPERATOR,
             (Answer(200, "As `response_format` and `stream` ask.", TranscriptionReply, media_types=STREAMED),),
             query=None,
-            body=Form(TranscriptionForm),
+            body=Form(TranscriptionForm, SAMPLE),
             errors=refusals,
             failure=OpenAIFailure,
             description="OpenAI's own clients work here unchanged. Other fields of theirs are accepted and left.",
@@ -110,6 +110,7 @@ def add_openai_audio(app: web.Application, transcriber: Transcriber) -> None:
             Role.VIEWER,
             (Answer(200, "It exists.", ModelReply),),
             query=None,
+            samples={"model": ALIASES[0]},
             failure=OpenAIFailure,
         ),
     )

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .api import example
+from .api import File, example
 
 _EXAMPLE_ERROR = {
     "message": "unknown model 'whisper-9', have: pocketsphinx, whisper-1",
@@ -25,7 +25,7 @@ class _Shape(BaseModel):
 class TranscriptionForm(_Shape):
     """A recording, and how it is to be transcribed."""
 
-    file: bytes
+    file: File
     """The recording; its format is told by its content."""
     model: str = Field(examples=["whisper-1"])
     """A recogniser of the registry, or a name of OpenAI's for the server's own."""
@@ -87,10 +87,13 @@ class TranscriptionReply(_Shape):
     words: list[TranscriptionWord] | None = None
 
 
+_EXAMPLE_MODEL = {"id": "whisper-1", "object": "model", "created": 1763791200, "owned_by": "vedette"}
+
+
 class ModelReply(_Shape):
     """A recogniser."""
 
-    model_config = example(id="whisper-1", object="model", created=1763791200, owned_by="vedette")
+    model_config = example(**_EXAMPLE_MODEL)
 
     id: str
     object: Literal["model"]
@@ -100,6 +103,8 @@ class ModelReply(_Shape):
 
 class ModelList(_Shape):
     """The recognisers."""
+
+    model_config = example(object="list", data=[_EXAMPLE_MODEL])
 
     object: Literal["list"]
     data: list[ModelReply]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from .answers import Reply, reply
 from .declare import declare, declare_resource, declared, given, role_of
-from .route import Answer, Form, JsonBody, NoQuery, RawBody, Route, example
+from .route import Answer, File, Form, JsonBody, NoQuery, RawBody, Route, example
 
 __all__ = [
     "Answer",
+    "File",
     "Form",
     "JsonBody",
     "NoQuery",

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, WithJsonSchema
 
 from tracks.errors import CODES
 from tracks.events import Model
@@ -18,6 +18,10 @@ from ..roles import Role
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _PARAMETER = re.compile(r"\{(\w+)(?::[^{}]*)?\}")
+
+
+File = Annotated[bytes, WithJsonSchema({"type": "string", "contentMediaType": "application/octet-stream"})]
+"""A field of a form that is a file."""
 
 
 class NoQuery(Model):
@@ -44,6 +48,8 @@ class Form:
 
     model: type[BaseModel]
     """Of its fields, for the document."""
+    sample: str
+    """A file of the repository that may be sent, for the documentation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,8 @@ class RawBody:
     """Bytes of some media types, which the handler reads itself as they come in."""
 
     media_types: tuple[str, ...]
+    sample: str
+    """A file of the repository that may be sent, for the documentation."""
     form: type[BaseModel] | None = None
     """The same may be sent as a form with these fields."""
 
@@ -69,7 +77,7 @@ class Answer:
     """Headers to look for, with what they say."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Route:
     """A method on a path, with all that clients must know."""
 
@@ -90,6 +98,8 @@ class Route:
     """Codes of `tracks.errors`, besides those that follow from the rest: see `codes`."""
     failure: type[BaseModel] | None = None
     """What errors look like where it is not the envelope."""
+    samples: Mapping[str, str] = field(default_factory=dict)
+    """Values of parameters in the path that are no ids, for the documentation."""
     hidden: bool = False
     """Left out of the document: pages for people."""
 

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from .. import store
 from ..api import Answer, JsonBody, Reply, Route, declare, example, given, reply
+from ..api.failure import ErrorEnvelope
 from ..api.query import PageQuery
 from ..artifact_response import SUFFIXES, answer
 from ..artifacts import Artifact, Artifacts, Kind, SnapshotOptions
@@ -126,8 +127,8 @@ def add_routes(app: web.Application, rows: store.Sessions, live: LiveSessions, a
                 Answer(200, "Its bytes.", media_types=tuple(SUFFIXES), headers=tagged),
                 Answer(206, "The part that `Range` asks for.", media_types=tuple(SUFFIXES), headers=tagged),
                 Answer(304, "It is the one that `If-None-Match` names."),
-                Answer(412, "It is not one that `If-Match` names."),
-                Answer(416, "It has no such part."),
+                Answer(412, "It is not one that `If-Match` names.", ErrorEnvelope),
+                Answer(416, "It has no such part.", ErrorEnvelope),
             ),
             query=None,
             errors=database,

@@ -12,7 +12,7 @@ from tracks.asr.languages import code_of
 from tracks.errors import InvalidRequest
 from tracks.events import Model, SpokenWord
 
-from ..api import Answer, RawBody, Reply, Route, declare, example, reply
+from ..api import Answer, File, RawBody, Reply, Route, declare, example, reply
 from ..roles import Role
 from ..subtitles import SRT, VTT, to_srt, to_vtt
 from ..transcription import Heard, Transcriber, while_connected, wire_s
@@ -23,6 +23,7 @@ MAX_PROMPT = 4000
 """Characters; Whisper reads the last 224 tokens."""
 AUDIO_TYPES = ("audio/*", "video/*", "application/octet-stream")
 """What a recording may be declared as; what it is is told by its content."""
+SAMPLE = "tracks/sources/assets/demo.ogg"
 _WORD = {"text": "hello", "start": 0.32, "end": 0.71, "probability": 0.93}
 
 
@@ -42,7 +43,7 @@ class AudioQuery(Model):
 class AudioForm(AudioQuery):
     """A recording, and what is known of it."""
 
-    file: bytes
+    file: File
     """The recording; its format is told by its content."""
 
 
@@ -106,7 +107,7 @@ def add_routes(app: web.Application, transcriber: Transcriber) -> None:
             (Answer(200, "What was said, as `Accept` asks for it.", AudioTranscript, media_types=(VTT, SRT)),),
             # Its fields may come in the form, too, where they are checked together.
             query=AudioQuery,
-            body=RawBody(AUDIO_TYPES, AudioForm),
+            body=RawBody(AUDIO_TYPES, SAMPLE, AudioForm),
             errors=("not_found", "model_unavailable", "overloaded", "storage_full"),
             description="A form with `file`, or the recording itself as the body.",
         ),

@@ -8,7 +8,7 @@ from aiohttp import web
 from pydantic import BeforeValidator, Field
 
 from tracks.events import KINDS, Model
-from tracks.events.wire import AnyEvent
+from tracks.events.wire import EXAMPLE, AnyEvent
 
 from .. import store
 from ..api import Answer, Reply, Route, declare, example, given
@@ -16,23 +16,6 @@ from ..api.query import Limit, UnixSeconds
 from ..roles import Role
 
 TAG = "events"
-_EXAMPLE = {
-    "v": 1,
-    "id": "019ab3f2-9a4d-7b10-8c55-0e2f6d1c3b42",
-    "seq": 412,
-    "kind": "transcript",
-    "sessionId": "019ab3f2-7c1e-7d44-9d52-6f0c8f1b2a10",
-    "sourceId": "019ab3f2-6b0a-7c3e-8f11-2d9c4b7a5e60",
-    "at": 1763791241.6,
-    "mediaTime": 41.2,
-    "data": {
-        "text": "hello",
-        "final": True,
-        "language": "en",
-        "words": [{"text": "hello", "start": 40.1, "end": 40.4, "probability": 0.93}],
-        "engine": "pocketsphinx",
-    },
-}
 
 
 def _kinds(given: Any) -> Any:
@@ -71,7 +54,7 @@ class EventsQuery(Model):
 class EventPage(Reply):
     """A page of stored events, oldest first."""
 
-    model_config = example(events=[_EXAMPLE], next=None)
+    model_config = example(events=[EXAMPLE], next=None)
 
     events: list[AnyEvent]  # type: ignore[valid-type]
     next: int | None

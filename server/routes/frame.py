@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field
 from tracks.events import FrameSize, Model
 from tracks.jpeg import MEDIA_TYPE
 
-from ..api import Answer, RawBody, Reply, Route, declare, example, reply
+from ..api import Answer, File, RawBody, Reply, Route, declare, example, reply
 from ..api.query import Flag, read_values
 from ..frames import Frames, Look, Wanted
 from ..roles import Role
@@ -21,6 +21,7 @@ from ..transcription import while_connected
 TAG = "analysis"
 PICTURE_TYPES = ("image/jpeg", "image/png", "image/webp", "application/octet-stream")
 """What a picture may be declared as; what it is is told by its content."""
+SAMPLE = "docs/console.png"
 
 
 def _classes(given: Any) -> Any:
@@ -46,7 +47,7 @@ class FrameQuery(Model):
 class FrameForm(FrameQuery):
     """A picture, and what is asked of it."""
 
-    file: bytes
+    file: File
     """The picture: JPEG, PNG or WebP, told by its content."""
 
 
@@ -139,7 +140,7 @@ def add_routes(app: web.Application, frames: Frames) -> None:
             ),
             # Its fields may come in the form, too, where they are checked together.
             query=FrameQuery,
-            body=RawBody(PICTURE_TYPES, FrameForm),
+            body=RawBody(PICTURE_TYPES, SAMPLE, FrameForm),
             errors=("model_unavailable", "overloaded"),
             description="A form with `file`, or the picture itself as the body: JPEG, PNG or WebP of at most 8.3 "
             "megapixels and 25 MB, turned as its EXIF says. Nothing of it is kept.",

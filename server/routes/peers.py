@@ -19,7 +19,28 @@ from ..sessions import LiveSessions
 
 TAG = "webrtc"
 MAX_CANDIDATES_A_PATCH = 100
-_SDP = "v=0\r\no=- 4611731400430051336 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n…"
+_FINGERPRINT = (
+    "F8:19:BB:50:DA:2A:C1:A5:F3:2E:1A:88:7C:6C:CB:B1:B0:EB:30:10:1A:E1:E1:05:DF:AA:93:36:4F:14:62:C0"  # of nobody's
+)
+_SDP = "\r\n".join(
+    (
+        "v=0",
+        "o=- 4004563675 2 IN IP4 127.0.0.1",
+        "s=-",
+        "t=0 0",
+        "a=group:BUNDLE 0",
+        "m=application 9 UDP/DTLS/SCTP webrtc-datachannel",
+        "c=IN IP4 0.0.0.0",
+        "a=mid:0",
+        "a=sctp-port:5000",
+        "a=ice-ufrag:71T4",
+        "a=ice-pwd:PEtXwbOoCR1fc5YvwIfgn2aa",
+        f"a=fingerprint:sha-256 {_FINGERPRINT}",
+        "a=setup:actpass",
+        "",
+    )
+)
+"""Asks for events only; a peer that does not connect in time is closed."""
 
 
 class Offer(Model):

@@ -125,6 +125,18 @@ class NoNumbers(Reply):
 class SessionStats(RootModel[MetricData | NoNumbers]):
     """The numbers of the last second."""
 
+    model_config = example(
+        fpsIn=30.0,
+        fpsDetected=14.8,
+        fpsOut=30.0,
+        latencyMs={"infer": {"p50": 52.1, "p95": 61.0}, "frame": {"p50": 8.2, "p95": 14.9}},
+        queues={"worker": 1},
+        drops={"detector": 1204},
+        cpuPercent=148.0,
+        memoryBytes=734003200,
+        loopLagMs=6.0,
+    )
+
 
 def add_routes(
     app: web.Application,

@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from server.api import Route, declared
+from server.api.failure import ErrorEnvelope
 from server.middleware import CLIENT_LEFT
 from tracks.errors import CODES
-from tracks.events import Model
-
-
-class Fault(Model):
-    """The inside of the error envelope."""
-
-    code: str
-    message: str
-    details: dict[str, Any] | None = None
-
-
-class Envelope(Model):
-    """What every error looks like."""
-
-    error: Fault
 
 
 class Promises:
@@ -54,7 +39,7 @@ def _problem(route: Route, response: web.StreamResponse) -> str:
             return f"neither an answer nor an error of the route, which has {', '.join(route.codes)}"
         if not is_json:
             return f"an error in {response.content_type}"
-        found = _misfit(route.failure or Envelope, response)
+        found = _misfit(route.failure or ErrorEnvelope, response)
         code = json.loads(_body(response))["error"]["code"]
         return found or ("" if code in codes or route.failure else f"code {code} is not declared")
     (answer,) = answers

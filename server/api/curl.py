@@ -1,0 +1,58 @@
+"""The command line that calls a route, as people would type it."""
+
+from __future__ import annotations
+
+import json
+import mimetypes
+import re
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+from .route import Form, RawBody, Route
+
+SERVER = "http://127.0.0.1:8000"
+
+_ID = re.compile(r"\{(\w+)_id\}")
+_ID_FIELD = re.compile(r'"(\w+)Id": "[^"]*"')
+
+
+def curl_of(route: Route, body: Any = None) -> str:
+    """One line for a shell in which SOURCE, SESSION and so on are ids. `body` is an example of a JSON body."""
+    path = _ID.sub(lambda found: f"${found[1].upper()}", route.path)
+    for name, value in route.samples.items():
+        path = re.sub(rf"\{{{name}(:[^{{}}]*)?\}}", value, path)
+    words = ["curl", *_output(route)]
+    sends = isinstance(route.body, Form | RawBody) or body is not None
+    if route.method != ("POST" if sends else "GET"):
+        words.append(f"-X {route.method}")
+    words.append(SERVER + path)
+    if isinstance(route.body, Form | RawBody):
+        words += _file(route.body)
+    elif sends:
+        words.append(f"-H 'Content-Type: application/json' -d {_json(body)}")
+    return " ".join(words)
+
+
+def _output(route: Route) -> Sequence[str]:
+    """Bytes go to a file: a terminal shows none."""
+    for answer in route.answers:
+        for media_type in answer.media_types:
+            if not media_type.startswith("text/") and answer.model is None and answer.status == 200:
+                name = route.path.split("/")[1].removesuffix("s")
+                return [f"-o {name}{mimetypes.guess_extension(media_type) or ''}"]
+    return []
+
+
+def _file(body: Form | RawBody) -> Sequence[str]:
+    form = body.form if isinstance(body, RawBody) else body.model
+    if form is None:
+        return [f"--data-binary @{body.sample}"]
+    needed = {name: info for name, info in form.model_fields.items() if info.is_required() and name != "file"}
+    return [f"-F file=@{body.sample}", *(f"-F {name}={(info.examples or [''])[0]}" for name, info in needed.items())]
+
+
+def _json(body: Any) -> str:
+    """The body in single quotes, with the ids in it as variables of the shell."""
+    text = shlex.quote(json.dumps(body, ensure_ascii=False))
+    return _ID_FIELD.sub(lambda found: f'"{found[1]}Id": "\'"${found[1].upper()}"\'"', text)

@@ -1,0 +1,19 @@
+"""The groups in which routes are described, in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+TAGS: Mapping[str, str] = {
+    "sources": "Where pictures and sound come from.",
+    "sessions": "What runs over a source: pictures are watched, sound is listened to, and events come of it.",
+    "webrtc": "Cameras and viewers connect to a session; events and commands go over data channels.",
+    "events": "What happened: one envelope on every surface, whose `data` depends on its `kind`.",
+    "transcripts": "What was said in a session.",
+    "artifacts": "Pictures of sessions: thumbnails come by themselves, snapshots are asked for.",
+    "analysis": "One file in, what is in it out, without a session.",
+    "openai": "What OpenAI's own clients need to transcribe here.",
+    "access": "Who is asking: browsers sign in, programs send a token.",
+    "health": "For people, probes and Prometheus.",
+    "contract": "This document.",
+}
