@@ -5,7 +5,7 @@ async with show_film(path) as film:
     film.info.video
     async for part in film.parts():
         match part:
-            case Still():
+            case Shot():
                 part.at_s, part.take()
             case Played():
                 part.start_s, part.samples
@@ -40,7 +40,7 @@ Pcm = NDArray[np.int16]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Still:
+class Shot:
     """A picture of the film, in the memory that the decoder shares: either take it or drop it, soon."""
 
     at_s: float
@@ -85,7 +85,7 @@ class Film:
         self.ending: Ending | None = None
         """None until the last part was taken."""
 
-    async def parts(self) -> AsyncGenerator[Still | Played, None]:
+    async def parts(self) -> AsyncGenerator[Shot | Played, None]:
         """Every picture and all sound, each in the order of time, both as they lie in the file.
 
         The decoder waits for who reads, and while there is no room for pictures. Raises as `show_film`.
@@ -95,7 +95,7 @@ class Film:
                 if kind == wire.END:
                     self.ending = self._child.parse(Ending, payload)
                 elif kind == wire.PICTURE:
-                    yield self._still(payload)
+                    yield self._shot(payload)
                 else:
                     yield self._played(payload)
 
@@ -103,7 +103,7 @@ class Film:
         if self._ring is not None:
             await self._ring.room()
 
-    def _still(self, payload: bytes) -> Still:
+    def _shot(self, payload: bytes) -> Shot:
         """A picture where one can be: the caps hold even for a decoder that the file has taken over."""
         if self._ring is None or len(payload) != wire.PLACE.size:
             raise self._child.nonsense()
@@ -115,7 +115,7 @@ class Film:
         except ValueError:
             raise self._child.nonsense() from None
         self._seen_s = at_s
-        return Still(at_s, width, height, slot, self._ring)
+        return Shot(at_s, width, height, slot, self._ring)
 
     def _played(self, payload: bytes) -> Played:
         samples, rest = divmod(len(payload) - wire.TIME.size, wire.SAMPLE_BYTES)

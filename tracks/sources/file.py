@@ -21,7 +21,7 @@ from av import AudioFrame
 from av.frame import Frame
 
 from ..errors import SourceUnreachable, VedetteError
-from ..media.film import Film, Played, Still, show_film
+from ..media.film import Film, Played, Shot, show_film
 from ..media.limits import FILM, Limits
 from ..media.slots import MAX_SLOTS
 from ..media.wire import PLAY_RATE
@@ -47,14 +47,14 @@ class FileSource:
         self._stats = stats
         self._pace = pace
         self._wanted = asyncio.Event()
-        self._stills: asyncio.Queue[Still | None] = asyncio.Queue(MAX_SLOTS)
+        self._shots: asyncio.Queue[Shot | None] = asyncio.Queue(MAX_SLOTS)
         self._played: asyncio.Queue[Played | None] = asyncio.Queue(AHEAD_PARTS)
         self._tasks: list[asyncio.Task[None]] = []
         self.failure: VedetteError | None = None
         """Why the file could not be played to its end."""
         self.video = _Track("video", self._lost, self._wanted) if film.shows else None
         self.audio = _Track("audio", self._lost, self._wanted) if film.plays else None
-        stats.queues["source"] = self._stills.qsize
+        stats.queues["source"] = self._shots.qsize
 
     def start(self) -> None:
         """Begin to decode; nothing is due before a track is read."""
@@ -97,26 +97,26 @@ class FileSource:
         try:
             async with aclosing(self._film.parts()) as parts:
                 async for part in parts:
-                    if isinstance(part, Still):
-                        await self._stills.put(part)
+                    if isinstance(part, Shot):
+                        await self._shots.put(part)
                     else:
                         await self._played.put(part)
         except VedetteError as error:
             self.failure = error
         if self._film.ending is not None:
             self._stats.drops["damaged"] += self._film.ending.damaged
-        await self._stills.put(None)
+        await self._shots.put(None)
         await self._played.put(None)
 
     async def _show(self, track: QueuedTrack) -> None:
         await self._wanted.wait()
-        while (still := await self._stills.get()) is not None:
-            await self._pace.until(still.at_s)
-            if self._pace.elapsed_s() - still.at_s > LATE_S and not self._stills.empty():
-                still.drop()
+        while (shot := await self._shots.get()) is not None:
+            await self._pace.until(shot.at_s)
+            if self._pace.elapsed_s() - shot.at_s > LATE_S and not self._shots.empty():
+                shot.drop()
                 self._lost()
                 continue
-            track.offer(still.take())
+            track.offer(shot.take())
         track.stop()
 
     async def _play(self, track: QueuedTrack) -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tests.tracks.media.clips import encoded, movie, tone, video
 from tests.waiting import until
-from tracks.media.film import Film, Played, Still, examine, show_film
+from tracks.media.film import Film, Played, Shot, examine, show_film
 from tracks.media.slots import MAX_SLOTS
 from tracks.media.wire import PLAY_RATE
 from tracks.planes import planes
@@ -98,7 +98,7 @@ async def seen(path: Path, *, video: bool = True, audio: bool = True) -> Seen:
     async with show_film(path, video=video, audio=audio) as film:
         async for part in film.parts():
             match part:
-                case Still():
+                case Shot():
                     found.pictures.append((part.at_s, part.width, part.height))
                     found.bright.append(is_bright(part.take()))
                 case Played():
@@ -129,14 +129,14 @@ async def test_pictures_are_those_that_libav_decodes_here(shared: Path) -> None:
         async with show_film(path, audio=False) as film:
             parts = film.parts()
             for expected in container.decode(video=0):
-                still = await anext(parts)
-                assert isinstance(still, Still)
-                assert still.at_s == pytest.approx(expected.time, abs=1e-6)
-                frame = still.take()
-                assert frame.pts == round(still.at_s * 90_000)
+                shot = await anext(parts)
+                assert isinstance(shot, Shot)
+                assert shot.at_s == pytest.approx(expected.time, abs=1e-6)
+                frame = shot.take()
+                assert frame.pts == round(shot.at_s * 90_000)
                 for plane, reference in zip(planes(frame), planes(expected), strict=True):
                     assert np.array_equal(plane, reference)
-                if still.at_s > 3.0:
+                if shot.at_s > 3.0:
                     break
             await parts.aclose()
 
@@ -150,7 +150,7 @@ async def test_pictures_of_every_format_become_one(tmp_path: Path, codec: str, p
     path = movie(tmp_path / "clip.mov", "mov", (codec, ""), 0.5, pix_fmt=pix_fmt, colour_range=colour_range)
     async with show_film(path) as film:
         async for part in film.parts():
-            assert isinstance(part, Still)
+            assert isinstance(part, Shot)
             frame = part.take()
             assert frame.format.name == "yuv420p"
             expected = 30 * 219 / 255 + 16
@@ -231,7 +231,7 @@ async def hold(film: Film, count: int) -> list[VideoFrame]:
     held: list[VideoFrame] = []
     async with aclosing(film.parts()) as parts:
         async for part in parts:
-            if isinstance(part, Still):
+            if isinstance(part, Shot):
                 held.append(part.take())
                 if len(held) == count:
                     break
@@ -245,7 +245,7 @@ async def test_the_decoder_waits_for_room(tmp_path: Path) -> None:
         (child,) = psutil.Process().children()
         parts = film.parts()
         first = await anext(parts)
-        assert isinstance(first, Still)
+        assert isinstance(first, Shot)
         written = -1
         while written != (written := child.io_counters().write_chars) or child.status() == psutil.STATUS_RUNNING:
             await until(lambda: child.status() != psutil.STATUS_RUNNING)
@@ -253,7 +253,7 @@ async def test_the_decoder_waits_for_room(tmp_path: Path) -> None:
         first.drop()
         count = 1
         async for part in parts:
-            assert isinstance(part, Still)
+            assert isinstance(part, Shot)
             part.drop()
             count += 1
     assert count == 100

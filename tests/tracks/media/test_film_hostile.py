@@ -18,7 +18,7 @@ from tests.tracks.media.clips import encoded, flash, movie, silent_flac, tone, v
 from tests.waiting import until
 from tracks.errors import Overloaded, PayloadTooLarge, UnsupportedMedia
 from tracks.media import process
-from tracks.media.film import Played, Still, examine, show_film
+from tracks.media.film import Played, Shot, examine, show_film
 from tracks.media.limits import FILM, Limits
 from tracks.media.ring import Ring
 
@@ -53,11 +53,11 @@ def rogue(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], Pa
     return file
 
 
-async def drop_all(parts: AsyncGenerator[Still | Played, None]) -> int:
+async def drop_all(parts: AsyncGenerator[Shot | Played, None]) -> int:
     """How many pictures there are still."""
     count = 0
     async for part in parts:
-        if isinstance(part, Still):
+        if isinstance(part, Shot):
             part.drop()
             count += 1
     return count
@@ -93,12 +93,12 @@ async def test_waiting_for_the_reader_is_not_the_decoders_fault(tmp_path: Path) 
     path = movie(tmp_path / "clip.mp4", codecs=("libx264", ""), seconds=2.0)
     async with show_film(path, limits=Limits(stall_s=0.2)) as film:
         parts = film.parts()
-        stills = [await anext(parts) for _ in range(24)]
+        shots = [await anext(parts) for _ in range(24)]
         reading = asyncio.ensure_future(anext(parts))
         done, _ = await asyncio.wait((reading,), timeout=0.5)
         assert not done
-        for still in stills:
-            still.drop()  # type: ignore[union-attr]
+        for shot in shots:
+            shot.drop()  # type: ignore[union-attr]
         await reading
         await parts.aclose()
 
@@ -145,12 +145,12 @@ async def test_a_decoder_that_is_killed_is_an_overload(tmp_path: Path) -> None:
     path = movie(tmp_path / "clip.mp4", codecs=("libx264", ""), seconds=8.0)
     async with show_film(path) as film:
         parts = film.parts()
-        still = await anext(parts)
+        shot = await anext(parts)
         (child,) = psutil.Process().children()
         child.send_signal(signal.SIGKILL)
         with pytest.raises(Overloaded, match="want of memory"):
             await drop_all(parts)
-        assert still.take().width == 320  # type: ignore[union-attr]
+        assert shot.take().width == 320  # type: ignore[union-attr]
 
 
 SHOW = """
