@@ -27,17 +27,12 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 
 @pytest.fixture(autouse=True)
 async def _nothing_left() -> AsyncIterator[None]:
-    """No process, no zombie, no descriptor, and no name for shared memory is left."""
+    """No process, no zombie, and no descriptor is left."""
     here = psutil.Process()
-    before, children, names = here.num_fds(), here.children(), shared_names()
+    before, children = here.num_fds(), here.children()
     yield
     await until(lambda: here.children() == children, 5.0)
     await until(lambda: here.num_fds() <= before, 5.0)
-    assert shared_names() == names
-
-
-def shared_names() -> set[str]:
-    return set(os.listdir("/dev/shm")) if os.path.isdir("/dev/shm") else set()
 
 
 @pytest.fixture
@@ -176,6 +171,9 @@ async def test_a_server_that_is_killed_leaves_nothing(tmp_path: Path) -> None:
     assert server.stdout is not None
     assert await server.stdout.readline() == b"shown\n"
     (decoder,) = psutil.Process(server.pid).children()
+    for each in (psutil.Process(server.pid), decoder):
+        shared = [mapped.path for mapped in each.memory_maps(grouped=False) if mapped.perms == "rw-s"]
+        assert shared == ["/memfd:pictures"]
     server.kill()
     await server.wait()
     await until(lambda: not decoder.is_running(), 5.0)
