@@ -46,7 +46,13 @@ export function Transcript({ client, tabs, onSilence }: Props) {
   };
 
   const recogniser = asked.state === "ok" ? asked.health.recogniser : null;
-  const silence = silenceOf({ kind: active && plan ? plan.choice.kind : null, hears: running?.hears ?? null, microphone, recogniser });
+  const silence = silenceOf({
+    kind: active && plan ? plan.choice.kind : null,
+    hears: running?.hears ?? null,
+    microphone,
+    // Words that come say more of it than a self-test of some seconds ago.
+    recogniser: partials.length > 0 ? null : recogniser,
+  });
   const empty = lines.length === 0 && partials.length === 0;
   const newest = partials.at(-1) ?? lines.at(-1);
   const named = newest ? heardBy(newest) : running?.hears === "yes" && recogniser ? recogniser.name : "";

@@ -3,7 +3,7 @@ import { backoffMs } from "./backoff";
 import { Cell } from "./store";
 
 const UNWELL_MS = 3_000;
-const LOADING_MS = 10_000;
+const DEAF_MS = 10_000;
 
 export type HealthView = { state: "asking" } | { state: "gone"; since: number } | { state: "ok"; health: Health };
 
@@ -22,7 +22,9 @@ export class HealthWatch {
       this.attempt = 0;
       this.view.set({ state: "ok", health });
       // A model that loads, or a disk that fills, is news again soon.
-      const wait = !health.detector || health.problems.length > 0 ? UNWELL_MS : health.recogniser?.name === "" ? LOADING_MS : null;
+      const { detector, recogniser, problems } = health;
+      const soon = !detector || recogniser?.loading || problems.length > 0;
+      const wait = soon ? UNWELL_MS : recogniser?.name === "" ? DEAF_MS : null;
       if (wait !== null) this.timer = setTimeout(() => void this.ask(), wait);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;

@@ -34,7 +34,8 @@ export function parseHealth(body: unknown): Health {
 function recogniserOf(value: unknown, word: (value: unknown) => string): RecogniserInfo | null {
   if (value === undefined) return null;
   const check = asRecord(value);
-  return { name: word(check.model), engine: word(check.engine), reason: word(check.reason), fallback: check.fallback === true };
+  const name = word(check.model);
+  return { name, loading: name === "" && check.status === "ok", engine: word(check.engine), reason: word(check.reason), fallback: check.fallback === true };
 }
 
 function asRecord(value: unknown): Record<string, unknown> {

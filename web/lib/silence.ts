@@ -35,6 +35,7 @@ export function silenceOf({ kind, hears, microphone, recogniser }: Hearing): Sil
     if (microphone.state === "failed") return trouble(`${microphone.fault.title}, so nothing is written down.`, "open");
   }
   if (hears === null) return plain("Connecting. Whatever is said appears here while it is said.");
+  if (recogniser?.loading) return plain("Listening. The recogniser is still loading: what is said is written down once it is there.");
   if (recogniser?.name === "") return trouble(`Voices are noticed, but nothing writes down what they say: ${recogniser.reason || "no recogniser runs"}.`);
   return plain("Listening. Whatever is said appears here while it is said.");
 }

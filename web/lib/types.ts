@@ -150,6 +150,8 @@ export interface Artifact {
 export interface RecogniserInfo {
   /** Empty while none is loaded, and when none can be had: `reason` says why. */
   name: string;
+  /** It is not there yet, and nothing is wrong with that. */
+  loading: boolean;
   engine: string;
   reason: string;
   /** True when a recogniser that was asked for could not be had. */

@@ -290,7 +290,7 @@ describe("TranscriptLog", () => {
 
 describe("silence in words", () => {
   const on = { state: "on", name: "" } as const;
-  const runs = { name: "whisper", engine: "faster-whisper", reason: "", fallback: false };
+  const runs = { name: "whisper", loading: false, engine: "faster-whisper", reason: "", fallback: false };
   const of = (change: Partial<Parameters<typeof silenceOf>[0]>) => silenceOf({ kind: "camera", hears: "yes", microphone: on, recogniser: runs, ...change });
 
   it.each([
@@ -303,6 +303,7 @@ describe("silence in words", () => {
     ["a prompt", of({ microphone: { state: "asking" } }), /allow it/, null, false],
     ["refused", of({ microphone: { state: "failed", fault: fault("mic_denied") } }), /blocked/, "open", true],
     ["no recogniser", of({ recogniser: { ...runs, name: "", reason: "no model" } }), /no model/, null, true],
+    ["a recogniser that loads", of({ recogniser: { ...runs, name: "", loading: true, reason: "loading" } }), /once it is there/, null, false],
     ["just silence", of({}), /Listening/, null, false],
     ["the demo", of({ kind: "demo", microphone: { state: "off" } }), /Listening/, null, false],
   ])("%s", (_, silence, text, action, trouble) => {
@@ -314,8 +315,9 @@ describe("silence in words", () => {
 describe("the recogniser in /health", () => {
   it("is what its self-test says, null where there is no such test", () => {
     const check = { status: "degraded", model: "pocketsphinx-en", engine: "pocketsphinx", reason: "no other", fallback: true };
-    expect(parseHealth({ checks: { recogniser: check } }).recogniser).toEqual({ name: "pocketsphinx-en", engine: "pocketsphinx", reason: "no other", fallback: true });
-    expect(parseHealth({ checks: { recogniser: { status: "degraded", reason: "loading" } } }).recogniser).toMatchObject({ name: "", reason: "loading" });
+    expect(parseHealth({ checks: { recogniser: check } }).recogniser).toEqual({ name: "pocketsphinx-en", loading: false, engine: "pocketsphinx", reason: "no other", fallback: true });
+    expect(parseHealth({ checks: { recogniser: { status: "ok", reason: "still loading" } } }).recogniser).toMatchObject({ name: "", loading: true });
+    expect(parseHealth({ checks: { recogniser: { status: "degraded", reason: "no model" } } }).recogniser).toMatchObject({ name: "", loading: false, reason: "no model" });
     expect(parseHealth({ checks: {} }).recogniser).toBeNull();
   });
 });
