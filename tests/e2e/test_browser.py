@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page
 
-CONSOLE = Path(__file__).resolve().parents[2] / "web/out/index.html"
+from tests.e2e.browsing import browsing, filming
+
 GREEN_OF_PEOPLE = """
 () => {
   const video = document.querySelector('video[data-shown]');
@@ -33,26 +34,8 @@ GREEN_OF_PEOPLE = """
 @pytest.fixture
 async def page(chromium: str, camera_file: Path) -> AsyncIterator[Page]:
     """A page in a headless Chromium whose camera shows people."""
-    if not CONSOLE.is_file():
-        pytest.skip("the console is not built (`make test` builds it where Node 20 is)")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=chromium,
-            args=[
-                "--headless=new",
-                "--no-sandbox",
-                "--use-fake-ui-for-media-stream",
-                "--use-fake-device-for-media-stream",
-                f"--use-file-for-fake-video-capture={camera_file}",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-                "--disable-gpu",
-            ],
-        )
-        page = await browser.new_page(viewport={"width": 1280, "height": 800})
-        yield page
-        await browser.close()
+    async with browsing(chromium, *filming(camera_file)) as context:
+        yield await context.new_page()
 
 
 async def events_of(http: ClientSession, url: str, **query: str) -> list[dict[str, Any]]:

@@ -2,17 +2,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import ClientSession
-from playwright.async_api import BrowserContext, Page, async_playwright, expect
+from playwright.async_api import BrowserContext, Page, expect
 
 from tests.e2e.axe import findings
+from tests.e2e.browsing import browsing
 from tests.e2e.test_browser import GREEN_OF_PEOPLE
 
-CONSOLE = Path(__file__).resolve().parents[2] / "web/out/index.html"
 SIZES = ((360, 780), (1280, 800), (1920, 1080))
 THEMES = ("dark", "light")
 PICTURE_MS = 30_000
@@ -29,16 +28,8 @@ REJECT = "MediaDevices.prototype.%s = () => Promise.reject(new DOMException('', 
 @pytest.fixture
 async def context(chromium: str) -> AsyncIterator[BrowserContext]:
     """A headless Chromium without a camera and without any permission."""
-    if not CONSOLE.is_file():
-        pytest.skip("the console is not built (`make test` builds it where Node 20 is)")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=chromium,
-            args=["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        context = await browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
+    async with browsing(chromium, reduced_motion="reduce") as context:
         yield context
-        await browser.close()
 
 
 async def open_console(context: BrowserContext, url: str) -> tuple[Page, list[str]]:
