@@ -31,7 +31,7 @@ function Form({ access, busy, problem }: { access: Access; busy: boolean; proble
         <Mark size={32} />
         <h2 id="sign-in-title">Sign in</h2>
         <p id="sign-in-text" className={styles.text}>
-          This server asks for a token. Its terminal shows one at the first start, and <code>vedette token create</code> makes others.
+          This server asks for a token. Its terminal shows one at the first start, and <code className="mono">vedette token create</code> makes others.
         </p>
         <form onSubmit={submit}>
           <label className={styles.label} htmlFor="token">
