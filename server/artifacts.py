@@ -26,6 +26,7 @@ from tracks.jpeg import MEDIA_TYPE, encode_jpeg
 from .artifact_files import BlobStore
 from .database import Database
 from .models import ArtifactRow
+from .recent import RecentIds
 
 Kind = Literal["thumbnail", "snapshot"]
 KINDS: tuple[Kind, ...] = ("thumbnail", "snapshot")
@@ -107,6 +108,7 @@ class Artifacts:
         self._room = asyncio.Lock()
         self._tasks: dict[asyncio.Task[Artifact], str] = {}
         self._failing = False
+        self._gone = RecentIds()
         self.counts: Counter[str] = Counter()
         """How many there are, by kind."""
         self.bytes = 0
@@ -175,9 +177,10 @@ class Artifacts:
         return self._blobs.read(artifact.id, start, stop)
 
     async def delete(self, artifact_id: str) -> None:
-        """Remove one. Raises NotFound."""
+        """Remove one, unless it went a while ago. Raises NotFound for one that never was, or went long ago."""
         async with self._room:
-            await self._remove([await self.get(artifact_id)])
+            if artifact_id not in self._gone:
+                await self._remove([await self.get(artifact_id)])
 
     async def delete_of(self, session_id: str) -> None:
         """Remove all of a session, those that are being stored included."""
@@ -272,6 +275,7 @@ class Artifacts:
         """Rows, then files. Call with `_room` held, so that nothing is counted out twice."""
         ids = [artifact.id for artifact in artifacts]
         await self._forget(ids)
+        self._gone.add(ids)
         for artifact in artifacts:
             if artifact.owner == self._owner:
                 self.counts[artifact.kind] -= 1

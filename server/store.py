@@ -101,14 +101,27 @@ class Sources:
         )
         return [_source(row) for row in found[:limit]], found[limit - 1].id if len(found) > limit else None
 
+    async def rename(self, source_id: str, name: str) -> Source:
+        """Call a source otherwise; it is committed when this returns. Raises NotFound, also when it was deleted."""
+
+        async def update(client: BaseDBAsyncClient) -> SourceRow | None:
+            there = SourceRow.filter(id=source_id, deleted_at=None).using_db(client)
+            return await there.first() if await there.update(name=name) else None
+
+        row = await self._database.write(update)
+        if row is None:
+            raise _no_source(source_id)
+        return _source(row)
+
     async def delete(self, source_id: str) -> None:
-        """Hide a source; its sessions and events stay. Raises NotFound."""
-        changed = await self._database.write(
-            lambda client: (
-                SourceRow.filter(id=source_id, deleted_at=None).using_db(client).update(deleted_at=time.time())
-            )
-        )
-        if not changed:
+        """Hide a source; its sessions and events stay. One that was deleted stays so. Raises NotFound."""
+
+        async def hide(client: BaseDBAsyncClient) -> bool:
+            there = SourceRow.filter(id=source_id).using_db(client)
+            changed = await there.filter(deleted_at=None).update(deleted_at=time.time())
+            return bool(changed) or await there.exists()
+
+        if not await self._database.write(hide):
             raise _no_source(source_id)
 
 

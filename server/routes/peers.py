@@ -14,6 +14,7 @@ from tracks.events import Model
 
 from ..api import Answer, JsonBody, Reply, Route, declare, example, given, reply
 from ..principal import principal_of
+from ..recent import RecentIds
 from ..roles import Role
 from ..sessions import LiveSessions
 
@@ -88,12 +89,14 @@ class Trickle(Model):
 
 def add_routes(app: web.Application, live: LiveSessions) -> None:
     """Negotiate a peer, trickle to it, remove it."""
+    made = RecentIds()
 
     async def offer(request: web.Request) -> web.Response:
         body = given(request, Offer)
         session = await live.get(request.match_info["session_id"])
         peer, sdp = await live.answer(session, body.sdp, body.type, principal_of(request))
         location = f"/sessions/{session.row.id}/peers/{peer.id}"
+        made.add([location])
         return reply(SdpAnswer(sdp=sdp, type="answer", peer_id=peer.id), 201, {"Location": location})
 
     async def trickle(request: web.Request) -> web.Response:
@@ -104,7 +107,11 @@ def add_routes(app: web.Application, live: LiveSessions) -> None:
         return web.Response(status=204)
 
     async def remove(request: web.Request) -> web.Response:
-        await find(request).close("closed by the client")
+        try:
+            await find(request).close("closed by the client")
+        except NotFound:
+            if request.path not in made:  # else it has left already
+                raise
         return web.Response(status=204)
 
     def find(request: web.Request) -> Peer:

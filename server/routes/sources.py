@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from aiohttp import web
 from pydantic import Field
@@ -16,6 +16,7 @@ from ..sessions import LiveSessions
 from ..store import Source, Sources
 
 TAG = "sources"
+Name = Annotated[str, Field(min_length=1, max_length=200)]
 _EXAMPLE = {
     "sourceId": "019ab3f2-6b0a-7c3e-8f11-2d9c4b7a5e60",
     "kind": "webcam",
@@ -31,8 +32,17 @@ class NewSource(Model):
 
     kind: Literal["webcam", "demo"]
     """`webcam`: pushed by a client over WebRTC; `demo`: pictures and speech that ship with Vedette."""
-    name: str | None = Field(default=None, min_length=1, max_length=200)
+    name: Name | None = None
     """What people call it; its kind, unless given."""
+
+
+class SourceChange(Model):
+    """What is to be otherwise."""
+
+    model_config = example(name="Back door")
+
+    name: Name
+    """What people call it."""
 
 
 class SourceInfo(Reply):
@@ -58,7 +68,7 @@ class SourcePage(Reply):
 
 
 def add_routes(app: web.Application, sources: Sources, live: LiveSessions) -> None:
-    """Create, list, look up and remove sources."""
+    """Create, list, look up, rename and remove sources."""
 
     async def create(request: web.Request) -> web.Response:
         body = given(request, NewSource)
@@ -72,6 +82,9 @@ def add_routes(app: web.Application, sources: Sources, live: LiveSessions) -> No
 
     async def show(request: web.Request) -> web.Response:
         return reply(_info(await sources.get(request.match_info["source_id"])))
+
+    async def change(request: web.Request) -> web.Response:
+        return reply(_info(await sources.rename(request.match_info["source_id"], given(request, SourceChange).name)))
 
     async def remove(request: web.Request) -> web.Response:
         source_id = request.match_info["source_id"]
@@ -118,6 +131,17 @@ def add_routes(app: web.Application, sources: Sources, live: LiveSessions) -> No
             errors=database,
         ),
         Route(
+            "PATCH",
+            one,
+            change,
+            "Rename a source",
+            TAG,
+            Role.OPERATOR,
+            (Answer(200, "The source as it is now.", SourceInfo),),
+            body=JsonBody(SourceChange),
+            errors=database,
+        ),
+        Route(
             "DELETE",
             one,
             remove,
@@ -126,7 +150,7 @@ def add_routes(app: web.Application, sources: Sources, live: LiveSessions) -> No
             Role.OPERATOR,
             (Answer(204, "It is gone, and its sessions have ended."),),
             errors=database,
-            description="Its sessions end; what they have stored stays.",
+            description="Its sessions end; what they have stored stays. Again, it is still gone.",
         ),
     )
 

@@ -64,15 +64,17 @@ async def test_artifacts_are_paged_by_session_and_kind(store: Store) -> None:
 
 
 async def test_removed_is_removed(store: Store) -> None:
-    """Row, file and count go; a second time there is nothing."""
+    """Row, file and count go; a second time nothing more happens."""
     artifact, other = await store.keep("a"), await store.keep("b")
     await store.artifacts.delete(artifact.id)
     assert store.files == {other.id}
     assert (store.artifacts.counts["thumbnail"], store.artifacts.bytes) == (1, other.bytes)
     with pytest.raises(NotFound):
         await store.artifacts.get(artifact.id)
+    await store.artifacts.delete(artifact.id)
+    assert (store.artifacts.counts["thumbnail"], store.artifacts.bytes) == (1, other.bytes)
     with pytest.raises(NotFound):
-        await store.artifacts.delete(artifact.id)
+        await store.artifacts.delete("nowhere")
 
 
 async def test_a_sessions_artifacts_go_together(store: Store) -> None:

@@ -163,6 +163,21 @@ async def test_other_kinds_of_source_are_refused_by_name(api: Api) -> None:
     assert "webcam" in message
 
 
+async def test_a_source_can_be_renamed_and_removed(api: Api) -> None:
+    """Its new name is in its sessions, too; removed, it ends them, and a second removal changes nothing."""
+    session_id = await api.make_session()
+    source = f"/sources/{(await api.session(session_id))['sourceId']}"
+    changed = await api.http.patch(source, json={"name": "Back door"})
+    assert (changed.status, await changed.json()) == (200, await (await api.http.get(source)).json())
+    assert (await api.session(session_id))["source"]["name"] == "Back door"
+    for wrong in ({}, {"name": ""}, {"name": None}, {"kind": "demo"}):
+        assert (await problem(await api.http.patch(source, json=wrong)))[:2] == (400, "invalid_request")
+    for _ in range(2):
+        assert (await api.http.delete(source)).status == 204
+    assert (await api.session(session_id))["reason"] == "source removed"
+    assert (await problem(await api.http.patch(source, json={"name": "x"})))[:2] == (404, "not_found")
+
+
 async def test_events_are_paged(api: Api, browsers: list[Browser]) -> None:
     """`after`, `limit` and `next` walk through all events; `kind` filters; what is malformed is named."""
     session_id = await api.make_session()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -314,7 +315,7 @@ async def test_one_event_is_found_by_its_id(database: Database) -> None:
 
 
 async def test_sources_are_made_listed_and_hidden(database: Database) -> None:
-    """A deleted source is neither found nor listed nor deleted again."""
+    """A deleted source is neither found nor listed nor renamed, and stays deleted when that is asked for again."""
     sources = Sources(database)
     made = [await sources.create("webcam", f"camera {number}") for number in range(5)]
     assert await sources.get(made[0].id) == made[0]
@@ -323,9 +324,12 @@ async def test_sources_are_made_listed_and_hidden(database: Database) -> None:
     assert ([*page, *rest], end) == (made, None)
     await sources.delete(made[0].id)
     assert await sources.page() == (made[1:], None)
-    for call in (sources.get, sources.delete):
-        with pytest.raises(NotFound, match=made[0].id):
-            await call(made[0].id)
+    await sources.delete(made[0].id)
+    for call in (sources.get(made[0].id), sources.rename(made[0].id, "other"), sources.delete("nowhere")):
+        with pytest.raises(NotFound, match="no source"):
+            await call
+    renamed = await sources.rename(made[1].id, "other")
+    assert renamed == await sources.get(made[1].id) == replace(made[1], name="other")
     with pytest.raises(InvalidRequest, match="1 to 1000, not 0"):
         await sources.page(limit=0)
     with pytest.raises(InvalidRequest, match="Length"):
