@@ -60,6 +60,7 @@ from .routes import access as access_routes
 from .routes import artifacts as artifact_routes
 from .routes import audio, docs, events, frame, peers, sessions, sources, transcript
 from .routes import health as health_routes
+from .routes import models as model_routes
 from .sessions import LiveSessions
 from .settings import Settings
 from .store import Sessions, Sources
@@ -243,6 +244,7 @@ async def serve(
         frame.add_routes(app, frames)
         metrics.add(FrameNumbers(frames))
         add_openai_audio(app, transcriber)
+        model_routes.add_routes(app, registry, settings.data_dir / "models", engines, recognisers)
         health_routes.add_routes(app, health, get_version(), detector)
         add_metrics(app, metrics)
         docs.add_routes(app, get_version(), access.cookie)

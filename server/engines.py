@@ -89,9 +89,9 @@ class Engines:
             max_rate_hz=_lowest(profile.max_rate_hz if chosen == "smooth" else 0.0, self._max_rate_hz),
         )
 
-    async def infos(self) -> list[DetectorInfo]:
+    def infos(self) -> list[DetectorInfo]:
         """What runs, for those that are built."""
-        return [(await worker.start()).info for worker in self._workers.values() if worker.ready]
+        return [worker.engine.info for worker in self._workers.values() if worker.engine is not None]
 
     async def close(self) -> None:
         """End every worker."""

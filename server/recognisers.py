@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tracks.asr import Asr
+from tracks.asr import Asr, AsrInfo
 from tracks.asr.options import Endpoint
 from tracks.dictation import AsrWorker, asr_worker
 from tracks.registry import Registry
@@ -65,6 +65,10 @@ class Recognisers:
                 lambda: self._build(chosen, fallback=fallback, fetch=fallback), niceness=NICENESS
             )
         return worker
+
+    def infos(self) -> list[AsrInfo]:
+        """What runs, for those that are built."""
+        return [worker.engine.info for worker in self._workers.values() if worker.engine is not None]
 
     async def close(self) -> None:
         """End every worker."""

@@ -13,6 +13,7 @@ TAGS: Mapping[str, str] = {
     "artifacts": "Pictures of sessions: thumbnails come by themselves, snapshots are asked for.",
     "analysis": "One file in, what is in it out, without a session.",
     "openai": "What OpenAI's own clients need to transcribe here.",
+    "models": "What detects and what recognises speech: the registry, and what of it runs.",
     "access": "Who is asking: browsers sign in, programs send a token.",
     "health": "For people, probes and Prometheus.",
     "contract": "This document.",

@@ -14,8 +14,8 @@ from tracks.registry import Profile, Registry
 
 from ..engines import Engines
 from ..health import Check, CheckResult, Status, describe
+from ..inventory import find, inventory
 from ..settings import Settings
-from .inventory import find, inventory
 from .trial import try_worker
 from .words import describe_detector
 

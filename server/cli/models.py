@@ -30,9 +30,9 @@ def list_models(
 ) -> None:
     """Show the models of the registry and those fetched besides, and which ones `auto` means."""
     settings, registry, hub, whisper = _opened(given)
+    from ..inventory import automatic, inventory
+    from ..inventory_asr import automatic_recogniser, recognisers
     from . import screen
-    from .inventory import automatic, inventory
-    from .inventory_asr import automatic_recogniser, recognisers
     from .words import size_of
 
     entries = [*inventory(registry, hub), *recognisers(registry, whisper)]
@@ -107,9 +107,9 @@ def verify(
     settings, registry, hub, whisper = _opened(given)
     from rich.padding import Padding
 
+    from ..inventory import find, inventory
+    from ..inventory_asr import recognisers
     from . import screen
-    from .inventory import find, inventory
-    from .inventory_asr import recognisers
     from .verify import check, try_loading
 
     entries = [*inventory(registry, hub), *recognisers(registry, whisper)]

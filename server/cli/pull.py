@@ -26,7 +26,7 @@ from tracks.detect.weights import verified
 from tracks.errors import InvalidRequest, ModelUnavailable, NotFound
 from tracks.registry import ModelSpec, Registry
 
-from .inventory import size_on_disk
+from ..inventory import size_on_disk
 
 TOTAL_S = 3600.0
 """How long a file of ultralytics' releases may take: a person watches it, and can stop it."""

@@ -10,9 +10,9 @@ from tracks.errors import VedetteError
 from tracks.registry import Registry
 
 from ..health import Check, CheckResult
+from ..inventory_asr import recognisers
 from ..recognisers import Recognisers, endpoint_of
 from ..settings import Settings
-from .inventory_asr import recognisers
 from .trial_asr import try_worker
 from .words import describe_recogniser
 

@@ -18,10 +18,10 @@ from tracks.errors import ModelUnavailable
 from tracks.registry import Registry
 
 from ..engines import default_threads
+from ..inventory import Entry
+from ..inventory_asr import PACKAGE
 from ..recognisers import endpoint_of
 from ..settings import Settings
-from .inventory import Entry
-from .inventory_asr import PACKAGE
 from .quiet import quiet_logs
 from .trial import try_detector
 from .trial_asr import try_recogniser
