@@ -118,7 +118,7 @@ class OpenAiAsr:
         """See `Asr.transcribe_batch`: as many requests at once."""
         check_batch(utterances, self.max_batch)
         asked = merged(hints, self._spec)
-        return self._runner.run(_unless(cancelled, self._all(utterances, asked)))
+        return self._run(self._all(utterances, asked), cancelled)
 
     def stream(self, start_s: float, hints: Hints = NO_HINTS) -> AsrStream:
         """See `Asr.stream`: local agreement, where the endpoint is to be asked for partials at all."""
@@ -135,6 +135,21 @@ class OpenAiAsr:
         """Close the connections."""
         self._runner.run(self._client.close())
         self._runner.close()
+
+    def _run(self, work: Coroutine[Any, Any, R], cancelled: Cancelled) -> R:
+        """The result of `work`, which is cancelled when `cancelled` says so. Raises DecodingCancelled then.
+
+        `cancelled` is asked while the loop stands, and may call the recogniser again: that runs this loop on.
+        """
+        loop = self._runner.get_loop()
+        task = loop.create_task(work)
+        while not task.done():
+            if cancelled():
+                task.cancel()
+                loop.run_until_complete(asyncio.wait({task}))
+                raise DecodingCancelled
+            loop.run_until_complete(asyncio.wait({task}, timeout=CANCEL_CHECK_S))
+        return task.result()
 
     async def _all(self, utterances: Sequence[Utterance], hints: Hints) -> list[Transcript]:
         try:
@@ -241,15 +256,3 @@ def _said(error: openai.APIStatusError) -> str:
     body = error.body
     message = body.get("message") if isinstance(body, dict) else None
     return str(message or error.message)[:200]
-
-
-async def _unless(cancelled: Cancelled, work: Coroutine[Any, Any, R]) -> R:
-    """The result of `work`, which is cancelled when `cancelled` says so. Raises DecodingCancelled then."""
-    task = asyncio.ensure_future(work)
-    while not task.done():
-        if cancelled():
-            task.cancel()
-            await asyncio.wait({task})
-            raise DecodingCancelled
-        await asyncio.wait({task}, timeout=CANCEL_CHECK_S)
-    return task.result()

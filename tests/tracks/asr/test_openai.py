@@ -201,6 +201,40 @@ async def test_whoever_leaves_ends_the_request(elsewhere: Elsewhere) -> None:
     await asyncio.wait_for(dropped.wait(), 10)
 
 
+async def test_somebody_is_followed_while_another_utterance_is_finished(elsewhere: Elsewhere) -> None:
+    """Whoever is asked whether to go on may push a stream meanwhile, and neither gets in the other's way."""
+    pushed = threading.Event()
+
+    async def once_pushed() -> web.Response:
+        first = len(elsewhere.asked) == 1
+        while first and not pushed.is_set():
+            await asyncio.sleep(0.01)
+        return web.json_response(answer("Ask" if first else "not"))
+
+    elsewhere.reply = once_pushed
+    partials: list[Transcript] = []
+
+    def call() -> Transcript:
+        asr = reached(elsewhere.url)
+
+        def cancelled() -> bool:
+            if elsewhere.asked and not partials:
+                stream = asr.stream(9.0)
+                stream.push(noise(0.5))
+                partials.append(stream.push(noise(0.5)))
+                stream.abandon()
+                pushed.set()
+            return False
+
+        try:
+            return asr.transcribe(utterance(noise(1.0)), cancelled=cancelled)
+        finally:
+            asr.close()
+
+    assert (await asyncio.to_thread(call)).text == "Ask"
+    assert [each.text for each in partials] == ["not"]
+
+
 async def test_a_batch_is_asked_for_at_once(elsewhere: Elsewhere) -> None:
     """As many requests side by side; silence is not sent; one that fails fails the batch; too many are refused."""
     gate = asyncio.Event()
