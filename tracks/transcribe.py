@@ -1,7 +1,8 @@
 """A whole recording to words: cut where nobody speaks, and heard piece by piece.
 
 Pieces are utterances put together up to what Whisper looks at in one go ("VAD Cut & Merge": Bain et al. 2023, WhisperX,
-section 2.1). Whoever speaks live gets the recogniser between two pieces, and a cancelled recording ends at the next.
+section 2.1). Whoever speaks live gets the recogniser between two pieces, and for partial transcripts within one where
+the engine can bear it, and a cancelled recording ends there or at the next.
 """
 
 from __future__ import annotations
@@ -31,9 +32,15 @@ async def transcribe(samples: Samples, vad: Vad, worker: AsrWorker, hints: Hints
     recogniser raises.
     """
     left = False
+
+    def is_left() -> bool:
+        """Whether nobody waits any more. Asked on the recogniser's thread in the midst of a piece."""
+        worker.meanwhile()
+        return left
+
     try:
         for piece in await asyncio.to_thread(pieces, samples, vad, lambda: left):
-            transcript = await worker.infer(_asking(piece, hints, lambda: left))
+            transcript = await worker.infer(_asking(piece, hints, is_left))
             if hints.language is None and transcript.text:
                 hints = replace(hints, language=transcript.language)
             yield transcript

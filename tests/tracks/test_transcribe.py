@@ -10,11 +10,11 @@ import pytest
 
 from tests.fakes_speech import BeepAsr, LoudVad, sound
 from tests.waiting import until
-from tracks.asr import NO_HINTS, Hints
-from tracks.dictation import asr_worker
+from tracks.asr import NO_HINTS, Cancelled, DecodingCancelled, Hints, never
+from tracks.dictation import NOTHING, asr_worker
 from tracks.errors import ModelUnavailable
 from tracks.transcribe import MAX_PAUSE_S, PIECE_S, pieces, transcribe
-from tracks.types import SAMPLE_RATE
+from tracks.types import SAMPLE_RATE, Transcript, Utterance
 
 
 def test_pieces_hold_what_is_spoken_where_it_is() -> None:
@@ -54,6 +54,48 @@ async def test_words_have_the_time_of_the_recording() -> None:
         await worker.close()
     assert [each.text for each in found] == ["b3", "b4"]
     assert [round(word.start_s, 1) for each in found for word in each.words] == [1.0, 5.3]
+
+
+class PatientAsr(BeepAsr):
+    """Asks again and again whether it is cancelled, until its gate is open."""
+
+    def transcribe(self, utterance: Utterance, hints: Hints = NO_HINTS, *, cancelled: Cancelled = never) -> Transcript:
+        self.entered.set()
+        while not self.gate.wait(0.001):
+            if cancelled():
+                raise DecodingCancelled
+        return super().transcribe(utterance, hints, cancelled=cancelled)
+
+
+async def test_whoever_speaks_is_heard_in_the_midst_of_a_piece() -> None:
+    """A request that is quick does not wait for a recording; one that is not does, and the recording is whole."""
+    asr = PatientAsr()
+    asr.gate.clear()
+    worker = asr_worker(lambda: asr)
+    reading = asyncio.create_task(anext(transcribe(sound(1.0, 0.3, 1.0), LoudVad(), worker, NO_HINTS)))
+    await until(asr.entered.is_set)
+    slow = worker.submit(lambda: lambda asr: NOTHING)
+    quick = worker.submit(lambda: lambda asr: NOTHING, quick=True)
+    assert await asyncio.wait_for(quick, 10) == NOTHING
+    assert not slow.done()
+    asr.gate.set()
+    assert (await reading).text == "b3"
+    assert await slow == NOTHING
+    await worker.close()
+
+
+async def test_leaving_ends_the_work_in_the_midst_of_a_piece() -> None:
+    """An engine that asks is told, and the recogniser is free for others."""
+    asr = PatientAsr()
+    asr.gate.clear()
+    worker = asr_worker(lambda: asr)
+    reading = asyncio.create_task(anext(transcribe(sound(1.0, 0.3, 1.0), LoudVad(), worker, NO_HINTS)))
+    await until(asr.entered.is_set)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    assert await asyncio.wait_for(worker.infer(lambda asr: NOTHING), 10) == NOTHING
+    await worker.close()
 
 
 async def test_leaving_ends_the_work() -> None:
