@@ -3,7 +3,8 @@ import { Cell } from "./store";
 
 export type MicrophoneView = { state: "off" } | { state: "asking" } | { state: "on"; name: string } | { state: "failed"; fault: Fault };
 
-const SOUND: MediaTrackConstraints = { echoCancellation: true, noiseSuppression: true };
+/** As the room sounds: with Chromium's noise suppression recognisers got twice as many words of an old recording wrong. */
+const SOUND: MediaTrackConstraints = { echoCancellation: true, noiseSuppression: false, autoGainControl: false };
 
 /**
  * The microphone beside a camera. That it cannot be had costs the words and never the picture, so failures stay here.
