@@ -14,13 +14,14 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession, TCPConnector
-from playwright.async_api import BrowserContext, Page, async_playwright, expect
+from playwright.async_api import BrowserContext, Page, expect
 
 from server.roles import Role
 from server.tokens import Tokens
 from tests.e2e.axe import findings
+from tests.e2e.browsing import browsing
 from tests.e2e.conftest import REPOSITORY, RunningServer
-from tests.e2e.test_console import CONSOLE, PICTURE_MS, SIZES, THEMES, THUMBNAILS, open_console, start_demo
+from tests.e2e.test_console import PICTURE_MS, SIZES, THEMES, THUMBNAILS, open_console, start_demo
 from tests.server.certificates import make_certificate
 
 TOKEN = re.compile(r"^  token       (vdt_[\w-]{43})$", re.MULTILINE)
@@ -29,16 +30,8 @@ TOKEN = re.compile(r"^  token       (vdt_[\w-]{43})$", re.MULTILINE)
 @pytest.fixture
 async def context(chromium: str) -> AsyncIterator[BrowserContext]:
     """A headless Chromium without a camera and without any permission."""
-    if not CONSOLE.is_file():
-        pytest.skip("the console is not built (`make test` builds it where Node 20 is)")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=chromium,
-            args=["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        context = await browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
+    async with browsing(chromium, reduced_motion="reduce") as context:
         yield context
-        await browser.close()
 
 
 def first_token(server: RunningServer) -> str:
