@@ -25,7 +25,7 @@ WORDS = frozenset(
     {*("and", "so", "my", "fellow", "americans", "ask", "not"), *("what", "your", "country", "can", "do", "for", "you")}
 )
 """Of the sentence. Pocketsphinx gets half of them right, not always the same: the recording is old, and comes by way of
-Chromium's noise suppression and Opus."""
+Chromium's sound and Opus."""
 
 WATCH = """
 () => {
@@ -60,7 +60,7 @@ def microphone_file(shared: Path, tmp_path: Path) -> Path:
     resampler = av.AudioResampler("s16", "mono", RATE)
     with av.open(str(shared / "media/jfk.flac")) as container, wave.open(str(path), "wb") as file:
         file.setparams((1, 2, RATE, 0, "NONE", ""))
-        file.writeframes(bytes(2 * RATE))  # a second in which noise suppression finds its level
+        file.writeframes(bytes(2 * RATE))  # a second in which echo cancellation finds its level
         for frame in [*container.decode(audio=0), None]:
             for made in resampler.resample(frame):
                 file.writeframes(made.to_ndarray().tobytes())

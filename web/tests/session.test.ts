@@ -412,7 +412,10 @@ describe("LiveSession", () => {
     await session.start({ ...CAMERA, microphone: true });
     await vi.advanceTimersByTimeAsync(1);
     expect(api.createSession.mock.lastCall?.[1].pipelines).toEqual(["vision", "audio"]);
-    expect(asked).toHaveBeenLastCalledWith({ audio: { echoCancellation: true, noiseSuppression: true }, video: false });
+    expect(asked).toHaveBeenLastCalledWith({
+      audio: { echoCancellation: true, noiseSuppression: false, autoGainControl: false },
+      video: false,
+    });
     expect(newest().transceivers).toContainEqual({ kind: "audio", direction: "sendrecv" });
     expect(newest().sound.replaceTrack).toHaveBeenLastCalledWith(sound);
     session.microphone.close();
