@@ -64,6 +64,8 @@ from .routes import models as model_routes
 from .sessions import LiveSessions
 from .settings import Settings
 from .store import Sessions, Sources
+from .stream.starts import Starts
+from .stream.streams import Streams, add_stream
 from .tokens import Tokens
 from .transcription import Transcriber
 from .tries import Tries
@@ -75,8 +77,8 @@ logger = logging.getLogger(__name__)
 SELF_TEST_WAIT_S = 4.0
 """How long the self-test waits for the detector's turn."""
 ARTIFACT_THREADS = 2
-FRAME_THREADS = 2
-"""Decode and encode the pictures of `/analyze/frame`."""
+FRAME_THREADS = 4
+"""Decode and encode the pictures of `/analyze/frame` and `/ws/stream`."""
 WEB_DIR = Path(__file__).resolve().parent.parent / "web" / "out"
 
 
@@ -247,6 +249,7 @@ async def serve(
         model_routes.add_routes(app, registry, settings.data_dir / "models", engines, recognisers)
         health_routes.add_routes(app, health, get_version(), detector)
         add_metrics(app, metrics)
+        add_stream(app, Streams(Starts(live, source_rows, frame_threads), access))
         docs.add_routes(app, get_version(), access.cookie)
         has_console = await asyncio.to_thread(add_console, app, settings.web_dir or WEB_DIR)
         yield Server(

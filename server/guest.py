@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from aiortc import MediaStreamTrack, RTCRtpReceiver
 
 from signaling.peer import Peer
 from tracks.bus import Subscription
+from tracks.events import Event
 
 from .origin import Forbidden
 from .roles import Role
@@ -35,6 +36,10 @@ class Guest:
         """The session's."""
         return self._session.sound()
 
+    def admit(self, owner: str) -> None:
+        """Never called, as nothing is taken."""
+        raise Forbidden(f"bringing media needs the role {Role.OPERATOR.word}")
+
     def published(self, peer: Peer, receivers: Sequence[RTCRtpReceiver]) -> None:
         """Never called, as nothing is taken."""
         raise Forbidden(f"bringing media needs the role {Role.OPERATOR.word}")
@@ -43,9 +48,9 @@ class Guest:
         """The session's."""
         self._session.left(peer)
 
-    def subscribe(self, *, stored: bool, capacity: int) -> Subscription:
+    def subscribe(self, *, stored: bool, capacity: int, on_drop: Callable[[Event], None] | None = None) -> Subscription:
         """The session's."""
-        return self._session.subscribe(stored=stored, capacity=capacity)
+        return self._session.subscribe(stored=stored, capacity=capacity, on_drop=on_drop)
 
     def describe(self) -> dict[str, Any]:
         """The session's."""

@@ -1,6 +1,8 @@
-"""The peer that sends a session its picture and its sound, with the clock that joins the two."""
+"""Who sends a session its picture and its sound, with the clock that joins the two."""
 
 from __future__ import annotations
+
+from typing import Protocol
 
 from aiortc import RTCRtpReceiver
 from aiortc.mediastreams import VIDEO_CLOCK_RATE
@@ -13,7 +15,17 @@ CLOCK_RATES = {"video": VIDEO_CLOCK_RATE, "audio": 48_000}
 """RTP ticks a second by kind; browsers' sound is Opus (RFC 7587)."""
 
 
-class Publisher:
+class Publisher(Protocol):
+    """The one client that a session takes its media from."""
+
+    def gives_way(self) -> None:
+        """Another has taken over: nothing more is taken from this one."""
+
+    def source_rtp_time(self, source_ticks: int) -> int | None:
+        """Its own RTP timestamp of a picture that came with this pts; None where there is none."""
+
+
+class PeerPublisher:
     """One peer's tracks on the session clock."""
 
     def __init__(self, peer: Peer, session: SessionClock) -> None:
@@ -35,6 +47,10 @@ class Publisher:
 
         edges.on_sender_report(receiver, report)
         return clock
+
+    def gives_way(self) -> None:
+        """Another has taken over: the peer is closed."""
+        self.peer.close_soon("another publisher took over")
 
     def source_rtp_time(self, source_ticks: int) -> int | None:
         """Its own RTP timestamp of a picture that came with this pts; None before the first."""

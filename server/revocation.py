@@ -28,6 +28,6 @@ async def end_revoked(access: Access, live: Iterable[LiveSession]) -> None:
             continue
         seen = state
         for session in live:
-            for peer in tuple(session.peers.values()):
+            for peer in tuple(session.clients.peers.values()):
                 if peer.owner not in known:
                     peer.close_soon("its token was revoked")

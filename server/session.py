@@ -6,81 +6,46 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from typing import Any
 
 from aiortc import MediaStreamTrack, RTCRtpReceiver
-from av import VideoFrame
-from pydantic import ValidationError
 
 from signaling.peer import Peer
-from tracks.bus import Emit, EventBus, Subscription
-from tracks.clock import SessionClock, SourceClock
-from tracks.errors import Conflict, DatabaseUnavailable, InvalidRequest, VedetteError
-from tracks.events import ErrorData, Event, MetricData, Model, SessionData, SessionState
+from tracks.bus import Subscription
+from tracks.clock import SessionClock, SourceClock, StampClock
+from tracks.errors import Conflict, DatabaseUnavailable, VedetteError
+from tracks.events import ErrorData, Event, LiveCopy, MetricData, Model, SessionData, SessionState
 from tracks.events.envelope import new_id
-from tracks.listener import Listener
 from tracks.lookout import DetectorWorker
-from tracks.pipeline import EmitData, KeepCrop, VisionReporter
+from tracks.pipeline import VisionReporter
+from tracks.registry import Profile
 from tracks.relay import Relay
 from tracks.sources import Source
 from tracks.speech import SpeechTrack
 from tracks.stats import Stats
-from tracks.track import Tracker
-from tracks.vision import Observation, VisionOptions, VisionTrack
+from tracks.vision import MediaClock, Observation, Shown, VisionOptions, VisionTrack
 
-from . import store
-from .artifacts import Artifact, Caption, SnapshotOptions
-from .envelope import invalid
-from .publisher import Publisher
+from . import commands, store
+from .artifacts import Artifact, Caption
+from .attendance import Attendance, Client
+from .changes import SessionChange, in_force
+from .publisher import PeerPublisher, Publisher
+from .session_parts import SessionParts
 
 logger = logging.getLogger(__name__)
 
+SERVER_STOPPED = "server stopped"
+"""The reason of sessions that end with the server."""
 STALL_S = 5.0
 """Without a frame for this long a live session is stalled."""
 TICK_S = 1.0
 STORE_METRIC_TICKS = 60
 LAST_EVENTS_S = 1.0
 
-MakeListener = Callable[[EmitData, Callable[[VedetteError], None], Stats], Listener]
-
-
-@dataclass(frozen=True, slots=True)
-class SessionParts:
-    """What a session runs on; made by whoever composes the server."""
-
-    worker: DetectorWorker
-    tracker: Tracker
-    options: VisionOptions
-    emit: Emit
-    bus: EventBus
-    history: Callable[[str, int, int], Awaitable[Sequence[dict[str, Any]]]]
-    """Stored events of a session: (session id, after, limit) -> envelopes, oldest first."""
-    flush: Callable[[], Awaitable[None]]
-    """Done when every stored event so far is committed."""
-    keep_crop: KeepCrop
-    """Store the picture of an object; events that name it must go by `emit`."""
-    keep_picture: Callable[[Caption, VideoFrame], Awaitable[Artifact]]
-    """Store a picture."""
-    save: Callable[[LiveSession], Coroutine[Any, Any, None]]
-    """Keep the session's state in the database."""
-    on_ended: Callable[[LiveSession], None]
-    numbers: Callable[[Stats], MetricData]
-    """The session's numbers since the last call."""
-    give_back_memory: Callable[[], None]
-    """Called in a thread when a peer has gone."""
-    listener: MakeListener | None = None
-    """Makes what listens to the session's sound; None when nobody does."""
-    source: Source | None = None
-    """What the server itself plays; None when a client publishes. Closed with the session."""
-    needs_viewers: bool = False
-    """The source is only there to be looked at: once its last viewer has gone, the session ends after `linger_s`."""
-    linger_s: float = 60.0
-
 
 class LiveSession:
-    """The live object behind `/sessions/{id}`; the same whatever its peers' transport."""
+    """The live object behind `/sessions/{id}`; the same whatever the transport of its clients."""
 
     def __init__(self, row: store.Session, parts: SessionParts, stats: Stats) -> None:
         self.row = row
@@ -89,12 +54,13 @@ class LiveSession:
         self.reason: str | None = None
         self.last_seq = 0
         self.stats = stats
-        self.peers: dict[str, Peer] = {}
+        self.clients = Attendance()
+        self.changing = asyncio.Lock()
+        """Held while it is found out whether a change can be made."""
         self._parts = parts
         self._clock = SessionClock()
-        self._publisher: Publisher | None = None
-        self._was_watched = False
-        self._orphaned_s = time.monotonic()
+        self.stamps = StampClock(self._clock)
+        """Of clients that stamp what they send by a clock of their own."""
         self._last_frames = 0
         self._last_frame_s = 0.0
         self._numbers: MetricData | None = None
@@ -145,9 +111,9 @@ class LiveSession:
 
     # What peers ask of their session: signaling.peer.PeerHost.
 
-    def subscribe(self, *, stored: bool, capacity: int) -> Subscription:
+    def subscribe(self, *, stored: bool, capacity: int, on_drop: Callable[[Event], None] | None = None) -> Subscription:
         """The session's events from now on."""
-        return self._parts.bus.subscribe(self.row.id, stored=stored, capacity=capacity)
+        return self._parts.bus.subscribe(self.row.id, stored=stored, capacity=capacity, on_drop=on_drop)
 
     def describe(self) -> dict[str, Any]:
         """What a peer that attaches is told."""
@@ -186,28 +152,52 @@ class LiveSession:
             return ()
         return [kind for kind, wanted in (("video", self._sees), ("audio", self._speech is not None)) if wanted]
 
+    def admit(self, owner: str) -> None:
+        """Raise Conflict when somebody else publishes here already; the same one may take over from itself."""
+        self.clients.admit(owner)
+
     def published(self, peer: Peer, receivers: Sequence[RTCRtpReceiver]) -> None:
         """A peer sends video, audio or both: it takes over from the one before."""
-        if self._publisher is not None:
-            self._publisher.peer.close_soon("another publisher took over")
-        self._publisher = Publisher(peer, self._clock)
+        publisher = PeerPublisher(peer, self._clock)
+        self.clients.take_over(publisher, peer.owner)
         for receiver in receivers:
-            track = self._vision if receiver.track.kind == "video" else self._speech
-            if track is not None:
-                track.attach(receiver.track, self._publisher.clock_of(receiver))
+            self._attach(receiver.track, publisher.clock_of(receiver))
+
+    def publish(self, publisher: Publisher, owner: str, tracks: Sequence[MediaStreamTrack], clock: MediaClock) -> None:
+        """A client sends video, audio or both as messages: it takes over from the publisher before. See `admit`."""
+        self.clients.take_over(publisher, owner)
+        for track in tracks:
+            self._attach(track, clock)
+
+    def _attach(self, source: MediaStreamTrack, clock: MediaClock) -> None:
+        track = self._vision if source.kind == "video" else self._speech
+        if track is not None:
+            track.attach(source, clock)
 
     def left(self, peer: Peer) -> None:
-        """A peer is gone; without its publisher a session is stalled, and ends after a while."""
-        self.peers.pop(peer.id, None)
-        self._was_watched = self._was_watched or peer.connected
+        """A peer is gone."""
         self._spawn(asyncio.to_thread(self._parts.give_back_memory))
-        publisher = self._publisher is not None and peer is self._publisher.peer
-        if not self.peers or publisher:
-            self._orphaned_s = time.monotonic()
-        if publisher:
-            self._publisher = None
-            if self.state in ("connecting", "live"):
-                self._change("stalled", f"publisher left: {peer.reason}")
+        if self.clients.peer_left(peer):
+            self._publisher_left(peer.reason)
+
+    def parted(self, client: Client, publisher: Publisher | None, reason: str) -> None:
+        """A client over `/ws/stream` is gone; `publisher`: what it published as, if it did."""
+        if self.clients.socket_left(client, publisher):
+            self._publisher_left(reason)
+
+    def _publisher_left(self, reason: str) -> None:
+        """Without its publisher a session is stalled, and ends after a while."""
+        if self.state in ("connecting", "live"):
+            self._change("stalled", f"publisher left: {reason}")
+
+    async def newer(self, than: Shown | None) -> Shown:
+        """The newest annotated picture, once it is another one. Raises MediaStreamError at the end."""
+        return await self._vision.newer(than)
+
+    @property
+    def ending(self) -> bool:
+        """True from the moment that the end has begun."""
+        return self._ending is not None
 
     def end_soon(self, reason: str) -> asyncio.Task[None]:
         """Begin to end the session for everyone; the first reason counts. Safe to call again."""
@@ -220,19 +210,33 @@ class LiveSession:
         await asyncio.shield(self.end_soon(reason))
 
     async def command(self, name: str, args: dict[str, Any]) -> dict[str, Any]:
-        """Do what a client commands. Raises InvalidRequest for a command that does not exist."""
-        if name == "stop":
-            # Later, so that the reply leaves before the channel closes.
-            asyncio.get_running_loop().call_later(0.1, self.end_soon, "stopped by a client")
-            return {"state": "ended"}
-        if name == "snapshot":
-            try:
-                options = SnapshotOptions.model_validate(args)
-            except ValidationError as error:
-                raise invalid(error, SnapshotOptions) from None
-            artifact = await self.snapshot(annotated=options.annotated)
-            return {"artifactId": artifact.id, "url": artifact.url}
-        raise InvalidRequest(f"unknown command {name!r}, have: snapshot, stop")
+        """Do what a client commands. Raises what `commands.run` raises."""
+        return await commands.run(self, name, args)
+
+    async def change(self, change: SessionChange) -> dict[str, Any]:
+        """Change how the session runs, from the next frame on; returns what is in force then."""
+        await self._parts.change(self, change)
+        return in_force(self.row)
+
+    def watch(self, row: store.Session, profile: Profile, worker: DetectorWorker, options: VisionOptions) -> None:
+        """Watch with this profile, worker (which is ready) and options from the next frame on; `row` says the same."""
+        before, now = in_force(self.row), in_force(row)
+        changed = {name: value for name, value in now.items() if value != before[name]}
+        self.row = row
+        self._vision.options = options
+        self._vision.detect_with(worker, profile.confidence)
+        if changed:
+            self._emit("session", SessionData(state=self.state, change=changed), self._clock.now(), stored=True)
+
+    def pause(self, paused: bool) -> None:
+        """Look at nothing, listen to nothing and store nothing while media goes on; or go on."""
+        if paused == (self.state == "paused"):
+            return
+        self._vision.paused = paused
+        if self._speech is not None:
+            self._speech.pause(paused)
+        fresh = time.monotonic() - self._last_frame_s < STALL_S
+        self._change("paused" if paused else "live" if fresh else "connecting", None)
 
     async def snapshot(self, *, annotated: bool) -> Artifact:
         """Store the newest picture. Raises Conflict before the first one, and what storing it raises."""
@@ -257,7 +261,7 @@ class LiveSession:
         with contextlib.suppress(TimeoutError, DatabaseUnavailable):
             async with asyncio.timeout(LAST_EVENTS_S):
                 await self._parts.flush()
-        await asyncio.gather(*(peer.close(reason) for peer in tuple(self.peers.values())))
+        await asyncio.gather(*(client.close(reason) for client in self.clients.everyone))
         await self._relay.close()
         if self._sound is not None:
             await self._sound.close()
@@ -278,11 +282,10 @@ class LiveSession:
             await asyncio.sleep(TICK_S)
             self._look_at_frames()
             self._numbers = self._parts.numbers(self.stats)
-            self._emit("metric", self._numbers, self._clock.now(), stored=False)
             ticks += 1
-            if ticks % STORE_METRIC_TICKS == 0:
-                self._emit("metric", self._numbers, self._clock.now(), stored=True)
-            if self._missing is not None and time.monotonic() - self._orphaned_s > self._parts.linger_s:
+            keep = ticks % STORE_METRIC_TICKS == 0 and self.state != "paused"
+            self._emit("metric", self._numbers, self._clock.now(), stored=keep, at_once=True)
+            if self._missing is not None and time.monotonic() - self.clients.left_s > self._parts.linger_s:
                 self.end_soon(f"no {self._missing} for {self._parts.linger_s:g} s")
                 return
 
@@ -290,15 +293,15 @@ class LiveSession:
     def _missing(self) -> str | None:
         """Who must come for the session to go on."""
         if self._parts.source is None:
-            return "publisher" if self._publisher is None else None
-        return "viewer" if self._parts.needs_viewers and self._was_watched and not self.peers else None
+            return "publisher" if self.clients.publisher is None else None
+        return "viewer" if self._parts.needs_viewers and self.clients.was_watched and not len(self.clients) else None
 
     def _look_at_frames(self) -> None:
         now = time.monotonic()
         frames = self.stats.frames_in or self.stats.audio_in
         if frames != self._last_frames:
             self._last_frames, self._last_frame_s = frames, now
-            if (self._publisher or self._parts.source) is not None and self.state in ("connecting", "stalled"):
+            if (self.clients.publisher or self._parts.source) is not None and self.state in ("connecting", "stalled"):
                 self._change("live", None)
         elif self.state == "live" and now - self._last_frame_s > STALL_S:
             what = "picture" if self.stats.frames_in else "sound"
@@ -329,9 +332,10 @@ class LiveSession:
         self._emit("error", data, self._clock.now(), stored=True)
 
     def _source_rtp_time(self, source_ticks: int) -> int | None:
-        return None if self._publisher is None else self._publisher.source_rtp_time(source_ticks)
+        publisher = self.clients.publisher
+        return None if publisher is None else publisher.source_rtp_time(source_ticks)
 
-    def _emit(self, kind: str, data: Model, media_s: float, *, stored: bool) -> None:
+    def _emit(self, kind: str, data: Model, media_s: float, *, stored: bool, at_once: bool = False) -> None:
         event = Event(
             id=new_id(),
             kind=kind,
@@ -341,4 +345,6 @@ class LiveSession:
             media_time=round(media_s, 3),
             data=data,
         )
+        if stored and at_once:
+            self._parts.emit(LiveCopy.of(event), stored=False)
         self._parts.emit(event, stored=stored)

@@ -6,20 +6,23 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 
 from signaling.peer import Peer, PeerOptions
 from tracks.bus import EventBus
-from tracks.errors import Conflict, InvalidRequest, NotFound, Overloaded
+from tracks.errors import Conflict, InvalidRequest, ModelUnavailable, NotFound, Overloaded
 from tracks.events import Event, SessionData
 from tracks.events.envelope import new_id
-from tracks.registry import SOURCES, TRACKERS, resolve
+from tracks.registry import SOURCES, TRACKERS, Profile, resolve
 from tracks.sources import Source
 from tracks.stats import Stats
 from tracks.track import TrackOptions
 
 from . import store
+from .archive import Archive
 from .artifact_thumbnails import ThumbnailedEvents
 from .artifacts import Artifacts
+from .changes import SessionChange, Watching
 from .engines import Engines
 from .guest import Guest
 from .hearing import Hearing
@@ -28,7 +31,8 @@ from .metrics import Metrics
 from .numbers import SessionNumbers
 from .principal import Principal
 from .roles import Role
-from .session import LiveSession, SessionParts
+from .session import SERVER_STOPPED, LiveSession
+from .session_parts import SessionParts
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +72,7 @@ class LiveSessions:
         self._metrics = metrics
         self._numbers = numbers
         self._peer_options = peer_options
-        self._profile = profile
+        self._default_profile = profile
         self._linger_s = linger_s
         self._memory = Memory()
         self._live: dict[str, LiveSession] = {}
@@ -83,23 +87,25 @@ class LiveSessions:
         profile_name: str | None,
         overlay: str | None,
         classes: Sequence[str] | None,
+        *,
+        needs_detector: bool = False,
     ) -> LiveSession:
         """Make a session and start it.
 
         Raises NotFound for an unknown source, InvalidRequest for an unknown pipeline or profile, Overloaded when too
-        many run, SourceUnreachable when a server-side source cannot be opened.
+        many run, SourceUnreachable when a server-side source cannot be opened, and, if it `needs_detector` to be of any
+        use, ModelUnavailable when it is known that there is none.
         """
         _check("pipeline", pipelines, PIPELINES)
         if not pipelines:
             raise InvalidRequest(f"pipelines is empty, have: {', '.join(PIPELINES)}")
         source = await self._sources.get(source_id)
-        try:
-            profile = await asyncio.to_thread(self._engines.profile, profile_name or self._profile)
-        except NotFound as error:
-            raise InvalidRequest(error.message) from None
+        profile = await self._profile(profile_name or self._default_profile)
         if len(self._live) >= MAX_SESSIONS:
             raise Overloaded(f"{MAX_SESSIONS} sessions are running, end one first")
         worker = self._engines.worker(profile)
+        if needs_detector and "vision" in pipelines and worker.problem:
+            raise ModelUnavailable(worker.problem)
         if classes is not None and worker.ready:
             _check("class", classes, (await worker.start()).info.labels)
         options = self._engines.options(profile, overlay, classes)
@@ -129,6 +135,7 @@ class LiveSessions:
             keep_crop=events.keep,
             keep_picture=self._artifacts.keep,
             save=self._save,
+            change=self.change,
             on_ended=self._ended,
             numbers=self._numbers(),
             give_back_memory=self._memory.give_back,
@@ -143,6 +150,47 @@ class LiveSessions:
         logger.info("session %s started: %s, overlay %s", row.id, profile.name, options.overlay)
         return session
 
+    async def change(self, session: LiveSession, change: SessionChange) -> None:
+        """Change how a session runs; it is committed, and in force from the next frame on, when this returns.
+
+        A detector that is not loaded yet is waited for, the one before going on meanwhile. Raises InvalidRequest for an
+        unknown profile or class, and in a session that does not look; ModelUnavailable; Conflict when the session ends.
+        """
+        async with session.changing:
+            if change.model_fields_set & Watching.model_fields.keys():
+                await self._watch(session, change)
+            if session.ending:
+                raise Conflict(f"session {session.row.id} has ended")
+            if change.paused is not None:
+                session.pause(change.paused)
+
+    async def _watch(self, session: LiveSession, change: SessionChange) -> None:
+        row, given = session.row, change.model_fields_set
+        if "vision" not in row.pipelines:
+            raise InvalidRequest(f"session {row.id} does not look: its pipelines are {', '.join(row.pipelines)}")
+        profile = await self._profile(change.profile or row.profile)
+        overlay = change.overlay or (row.overlay if profile.name == row.profile else None)
+        classes = change.classes if "classes" in given else row.classes
+        worker = self._engines.worker(profile)
+        labels = (await worker.start()).info.labels
+        if classes is not None:
+            _check("class", classes, labels)
+        options = self._engines.options(profile, overlay, classes)
+        now = replace(
+            row, profile=profile.name, overlay=options.overlay, classes=None if classes is None else tuple(classes)
+        )
+        if now != row:
+            await self._sessions.set_watching(row.id, now.profile, now.overlay, now.classes)
+        if not session.ending:
+            session.watch(now, profile, worker, options)
+
+    async def _profile(self, name: str) -> Profile:
+        """The profile of that name. Raises InvalidRequest, naming the choices."""
+        try:
+            return await asyncio.to_thread(self._engines.profile, name)
+        except NotFound as error:
+            raise InvalidRequest(error.message) from None
+
     def find(self, session_id: str) -> LiveSession | None:
         """The session if it runs here."""
         return self._live.get(session_id)
@@ -155,14 +203,18 @@ class LiveSessions:
             raise Conflict(f"session {session_id} has {row.state}" + (f": {row.reason}" if row.reason else ""))
         return session
 
+    async def archive(self, session_id: str) -> Archive:
+        """The events of a session that does not run here. Raises NotFound."""
+        return Archive(await self._sessions.get(session_id), self._history)
+
     async def answer(self, session: LiveSession, sdp: str, type: str, principal: Principal) -> tuple[Peer, str]:
         """Negotiate a new peer of a session; returns it and the SDP of the answer. Raises what `Peer.answer` raises."""
-        pending = sum(not peer.connected for each in self for peer in each.peers.values())
+        pending = sum(not peer.connected for each in self for peer in each.clients.peers.values())
         if pending >= MAX_PENDING_PEERS:
             raise Overloaded(f"{pending} peers have not connected yet, try again in a few seconds")
         host = session if principal.role >= Role.OPERATOR else Guest(session)
         peer = Peer(new_id(), host, self._peer_options, principal.id)
-        session.peers[peer.id] = peer
+        session.clients.peers[peer.id] = peer
         return peer, await peer.answer(sdp, type)
 
     def committed(self, event: Event) -> None:
@@ -187,7 +239,7 @@ class LiveSessions:
             )
             self._event_log.append(told, row.epoch)
 
-    async def close(self, reason: str = "server stopped") -> None:
+    async def close(self, reason: str = SERVER_STOPPED) -> None:
         """End every session."""
         await asyncio.gather(*(session.end(reason) for session in self))
 

@@ -188,6 +188,12 @@ class Sessions:
             ended_at = time.time()
         await self._update(session_id, state=state, reason=reason, ended_at=ended_at)
 
+    async def set_watching(self, session_id: str, profile: str, overlay: str, classes: Sequence[str] | None) -> None:
+        """Record how the session watches from now on. Raises NotFound as `set_state` does."""
+        await self._update(
+            session_id, profile=profile, overlay=overlay, classes=None if classes is None else list(classes)
+        )
+
     async def set_clock_origin(self, session_id: str, at: float) -> None:
         """Record the wall clock (Unix seconds) at media time 0. Raises NotFound as `set_state` does."""
         await self._update(session_id, clock_origin=at)

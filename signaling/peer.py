@@ -22,7 +22,7 @@ from tracks import edges
 from tracks.errors import Conflict, Overloaded
 from tracks.stats import Stats
 
-from .channel import EventChannels, EventFeed
+from .channel import Controlled, EventChannels
 from .sdp import MAX_CANDIDATES, apply_offer, validate_offer
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class PeerOptions:
     """A peer that has not connected by then is closed."""
 
 
-class PeerHost(EventFeed, Protocol):
+class PeerHost(Controlled, Protocol):
     """What a session does for its peers."""
 
     stats: Stats
@@ -57,6 +57,9 @@ class PeerHost(EventFeed, Protocol):
 
     def sound(self) -> MediaStreamTrack | None:
         """A new track with the source's sound, None when there is none to hear."""
+
+    def admit(self, owner: str) -> None:
+        """Raise Conflict when somebody else than `owner` publishes here."""
 
     def published(self, peer: Peer, receivers: Sequence[RTCRtpReceiver]) -> None:
         """The peer sends video, audio or both: it is the session's publisher now."""
@@ -92,7 +95,8 @@ class Peer:
     async def answer(self, sdp: str, type: str) -> str:
         """Negotiate; returns the SDP of the answer.
 
-        Raises InvalidRequest or UnsupportedMedia, after which the peer is closed and holds nothing.
+        Raises InvalidRequest, UnsupportedMedia, or Conflict when somebody else publishes here; after that the peer is
+        closed and holds nothing.
         """
         try:
             offer = validate_offer(sdp, type)
@@ -100,6 +104,8 @@ class Peer:
             self._candidates = offer.candidates
             self._transport_mid = offer.transport_mid
             publishing = self._configure_media()
+            if publishing:
+                self._host.admit(self.owner)
             edges.guard_datagrams(self._pc, self._host.stats)
             edges.restrict_gathering(self._pc, self._options.hosts)
             await self._pc.setLocalDescription(await self._pc.createAnswer())

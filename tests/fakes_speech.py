@@ -249,7 +249,7 @@ class Heard:
         self.then: Callable[[], None] = lambda: None
         """Called after each event."""
 
-    def __call__(self, kind: str, data: Model, media_s: float, *, stored: bool) -> None:
+    def __call__(self, kind: str, data: Model, media_s: float, *, stored: bool, at_once: bool = False) -> None:
         self.events.append((kind, data, media_s, stored))
         self.then()
 

@@ -20,12 +20,17 @@ class Subscription:
     """A bounded view of the bus for one reader: an async iterator that drops its oldest event when it is full."""
 
     def __init__(
-        self, matches: Callable[[Event], bool], capacity: int, unsubscribe: Callable[[Subscription], None]
+        self,
+        matches: Callable[[Event], bool],
+        capacity: int,
+        unsubscribe: Callable[[Subscription], None],
+        on_drop: Callable[[Event], None] | None = None,
     ) -> None:
         self._matches = matches
         self._events: deque[Event] = deque()
         self._capacity = capacity
         self._unsubscribe = unsubscribe
+        self._on_drop = on_drop
         self._ready = asyncio.Event()
         self._closed = False
         self.dropped = 0
@@ -47,8 +52,10 @@ class Subscription:
         if self._closed or not self._matches(event):
             return
         if len(self._events) >= self._capacity:
-            self._events.popleft()
+            lost = self._events.popleft()
             self.dropped += 1
+            if self._on_drop is not None:
+                self._on_drop(lost)
         self._events.append(event)
         self._ready.set()
 
@@ -80,8 +87,12 @@ class EventBus:
         *,
         stored: bool | None = None,
         capacity: int = 1000,
+        on_drop: Callable[[Event], None] | None = None,
     ) -> Subscription:
-        """Events of one session (or all), of the given kinds (or all), stored or live only (or both), from now on."""
+        """Events of one session (or all), of the given kinds (or all), stored or live only (or both), from now on.
+
+        `on_drop` is given what the reader loses.
+        """
 
         def matches(event: Event) -> bool:
             return (
@@ -90,6 +101,6 @@ class EventBus:
                 and (stored is None or (event.seq is not None) == stored)
             )
 
-        subscription = Subscription(matches, capacity, self._subscriptions.discard)
+        subscription = Subscription(matches, capacity, self._subscriptions.discard, on_drop)
         self._subscriptions.add(subscription)
         return subscription

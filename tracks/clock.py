@@ -10,6 +10,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+SAME_CLOCK_S = 10.0
+"""A client that returns with a stamp that is further ahead than this, beyond the time that it was away, has another
+clock."""
+
 
 class SessionClock:
     """Media time: seconds since the session's first media, monotonic in real time whoever publishes."""
@@ -47,6 +51,41 @@ class SourceClock:
             self._session.start(seconds)
             self._offset_s = 0.0 if first else self._session.now() - seconds
         return max(0.0, self._offset_s + seconds)
+
+
+class StampClock:
+    """Media time of clients that stamp what they send by a clock of their own, one for pictures and sound.
+
+    Media time is the stamp less the session's first. A client that comes back goes on where its stamps are, whether it
+    runs in real time or not. One whose stamps cannot be of the same clock is placed by its arrival, as is one that
+    takes over from somebody whose media came with a clock of another kind.
+    """
+
+    def __init__(self, session: SessionClock, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._session = session
+        self._monotonic = monotonic
+        self._offset_s: float | None = None
+        """Media time less stamp."""
+        self._latest_s = 0.0
+        self._latest_at_s = 0.0
+
+    def begin(self, stamp_s: float) -> None:
+        """A connection begins to stamp: this is the first, and it has just arrived."""
+        if self._offset_s is None:
+            begun = self._session.wall_origin is not None
+            self._session.start()
+            self._offset_s = (self._session.now() if begun else 0.0) - stamp_s
+            return
+        ahead_s = stamp_s + self._offset_s - self._latest_s
+        if not 0 < ahead_s <= self._monotonic() - self._latest_at_s + SAME_CLOCK_S:
+            self._offset_s = max(self._session.now(), self._latest_s) - stamp_s
+
+    def media_time(self, stamp_s: float) -> float:
+        """Media time of what was stamped so; to be asked as it arrives, after `begin`."""
+        assert self._offset_s is not None
+        media_s = max(0.0, stamp_s + self._offset_s)
+        self._latest_s, self._latest_at_s = max(media_s, self._latest_s), self._monotonic()
+        return media_s
 
 
 class PublisherClock:

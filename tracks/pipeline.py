@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from .events import DetectedObject, DetectionData, FrameSize, Model, ObjectData
 from .scene import Scene, SceneOptions
 from .thumbnails import CLEARLY, BestCrops, Crop
+from .ticket import Ticket
 from .vision import Observation
 
 STORE_INTERVAL_S = 1.0
@@ -17,7 +18,8 @@ STORE_INTERVAL_S = 1.0
 class EmitData(Protocol):
     """Makes an event of `data` and sends it on its way."""
 
-    def __call__(self, kind: str, data: Model, media_s: float, *, stored: bool) -> None: ...
+    def __call__(self, kind: str, data: Model, media_s: float, *, stored: bool, at_once: bool = False) -> None:
+        """`at_once`: besides being stored it goes out live, without waiting for its commit."""
 
 
 class KeptCrop(Protocol):
@@ -63,16 +65,20 @@ class VisionReporter:
         """Tell of one detected frame: always live, stored when the scene changed or a second has passed."""
         if self._scene is None:
             self._scene = Scene(seen.labels, self._options)
+        self._scene.labels = seen.labels
         if self._keep is not None:
             self._crops.look(seen.frame, seen.tracked, seen.media_s)
         change = self._scene.update(seen.tracked, seen.media_s)
         data = _detection(seen, self._source_rtp_time(seen.source_ticks))
-        self._emit("detection", data, seen.media_s, stored=False)
-        if change.changed or seen.media_s - self._stored_s >= STORE_INTERVAL_S:
+        keep = change.changed or seen.media_s - self._stored_s >= STORE_INTERVAL_S
+        if keep:
             self._stored_s = seen.media_s
-            self._emit("detection", data, seen.media_s, stored=True)
+        self._emit("detection", data, seen.media_s, stored=keep, at_once=True)
         for happening in change.objects:
-            self._emit("object", self._pictured(happening), seen.media_s, stored=True)
+            told = self._pictured(happening)
+            if seen.ticket is not None:
+                told = told.model_copy(update=_name(seen.ticket))
+            self._emit("object", told, seen.media_s, stored=True)
         self._forget(self._scene.watched)
 
     def end(self, media_s: float) -> None:
@@ -101,6 +107,11 @@ class VisionReporter:
             del self._kept[number]
 
 
+def _name(ticket: Ticket) -> dict[str, Any]:
+    """What the sender of a picture calls it."""
+    return {"frame_ts": ticket.ts, **({} if ticket.id is None else {"frame_id": ticket.id})}
+
+
 def _detection(seen: Observation, source_rtp_time: int | None) -> DetectionData:
     tracked = seen.tracked
     ids = tracked.track_id
@@ -113,7 +124,9 @@ def _detection(seen: Observation, source_rtp_time: int | None) -> DetectionData:
         )
         for i in range(len(tracked))
     ]
+    name = {} if seen.ticket is None else _name(seen.ticket)
     return DetectionData(
+        **name,
         frame=FrameSize(width=seen.width, height=seen.height),
         inference_ms=round(seen.infer_s * 1000, 2),
         rtp_time=seen.ticks % 2**32,

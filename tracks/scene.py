@@ -54,7 +54,8 @@ class Scene:
     """Turns the tracked boxes of one session into `object` events; forgets a track `leave_s` after its last box."""
 
     def __init__(self, labels: Sequence[str], options: SceneOptions | None = None) -> None:
-        self._labels = labels
+        self.labels = labels
+        """Of class ids. Another model may have others; what was seen keeps the name that it was seen under."""
         self._options = options or SceneOptions()
         self._sightings: dict[int, _Sighting] = {}
         self._at_s = float("-inf")
@@ -129,7 +130,7 @@ class Scene:
         return sighting
 
     def _label(self, class_id: int) -> str:
-        return self._labels[class_id] if 0 <= class_id < len(self._labels) else f"class {class_id}"
+        return self.labels[class_id] if 0 <= class_id < len(self.labels) else f"class {class_id}"
 
 
 def _corners(tracked: Detections, row: int) -> tuple[float, float, float, float]:

@@ -53,6 +53,7 @@ class SpeechTrack(MediaStreamTrack):
         """pts of the newest frame that was passed on."""
         self._last_media_s = 0.0
         self._stumbled = False
+        self._paused = False
         stats.queues["sound"] = lambda: len(self._output)
 
     def attach(self, source: MediaStreamTrack, clock: MediaClock) -> None:
@@ -62,6 +63,12 @@ class SpeechTrack(MediaStreamTrack):
             self._listener.flush()
         self._offset_s = None
         self._reader = asyncio.create_task(self._read(source, clock), name="speech-read")
+
+    def pause(self, paused: bool) -> None:
+        """While paused the sound goes on, but nothing is listened to: what is being said ends here."""
+        if paused and not self._paused:
+            self._listener.flush()
+        self._paused = paused
 
     async def recv(self) -> AudioFrame:
         """The next frame. Raises MediaStreamError when the track has ended."""
@@ -123,6 +130,8 @@ class SpeechTrack(MediaStreamTrack):
 
     def _listen(self, resampler: Resampler, frame: AudioFrame | None, media_s: float) -> None:
         """Whatever goes wrong with listening, the sound goes on."""
+        if self._paused:
+            return
         try:
             for heard in resampler.flush() if frame is None else resampler.push(frame, media_s):
                 self._listener.hear(heard)

@@ -117,7 +117,7 @@ def add_routes(app: web.Application, live: LiveSessions) -> None:
     def find(request: web.Request) -> Peer:
         session_id, peer_id = request.match_info["session_id"], request.match_info["peer_id"]
         session = live.find(session_id)
-        peer = None if session is None else session.peers.get(peer_id)
+        peer = None if session is None else session.clients.peers.get(peer_id)
         if peer is None:
             raise NotFound(f"no peer {peer_id!r} in session {session_id!r}")
         return peer

@@ -14,6 +14,7 @@ from .. import store
 from ..api import Answer, JsonBody, Reply, Route, declare, example, given, reply
 from ..api.query import Flag, Id, OrderedPageQuery
 from ..artifacts import Artifacts
+from ..changes import SessionChange
 from ..roles import Role
 from ..session import LiveSession
 from ..sessions import LiveSessions
@@ -146,7 +147,7 @@ def add_routes(
     artifacts: Artifacts,
     ice_servers: Sequence[IceServer],
 ) -> None:
-    """Create, list, look up and end sessions; who is to connect to one is told by which STUN and TURN servers."""
+    """Create, list, look up, change and end sessions; who is to connect to one is told of STUN and TURN servers."""
     servers = [IceServerInfo(**server.model_dump(exclude_none=True)) for server in ice_servers]
 
     async def create(request: web.Request) -> web.Response:
@@ -161,6 +162,11 @@ def add_routes(
 
     async def show(request: web.Request) -> web.Response:
         return await to_join(await rows.get(request.match_info["session_id"]))
+
+    async def change(request: web.Request) -> web.Response:
+        session = await live.get(request.match_info["session_id"])
+        await session.change(given(request, SessionChange))
+        return await to_join(session.row)
 
     async def stats(request: web.Request) -> web.Response:
         session = await live.get(request.match_info["session_id"])
@@ -223,6 +229,19 @@ def add_routes(
             errors=database,
         ),
         Route(
+            "PATCH",
+            one,
+            change,
+            "Change a session",
+            TAG,
+            Role.OPERATOR,
+            (Answer(200, "The session, as it is from the next frame on.", SessionToJoin),),
+            body=JsonBody(SessionChange),
+            errors=("conflict", "model_unavailable", *database),
+            description="What is left out stays as it is. Another profile brings its own overlay unless that is named, "
+            "too; a detector that is not loaded yet is waited for, the one before going on meanwhile.",
+        ),
+        Route(
             "GET",
             f"{one}/stats",
             stats,
@@ -262,7 +281,7 @@ def _info(row: store.Session, source: store.Source | None, session: LiveSession 
         state=state,
         reason=reason,
         seq=seq,
-        peers=0 if session is None else len(session.peers),
+        peers=0 if session is None else len(session.clients),
         created_at=row.created_at,
         ended_at=row.ended_at,
     )

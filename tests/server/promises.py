@@ -45,7 +45,7 @@ def _problem(route: Route, response: web.StreamResponse) -> str:
     (answer,) = answers
     if answer.model is None or not is_json:
         types = (*answer.media_types, *(() if answer.model is None else ("application/json",)))
-        body = response.content_length != 0 and response.status not in (204, 304)
+        body = response.content_length != 0 and response.status not in (101, 204, 304)
         return "" if not body or response.content_type in types else f"{response.content_type}, declared: {types}"
     return _misfit(answer.model, response)
 

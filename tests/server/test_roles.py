@@ -175,10 +175,10 @@ async def test_revoking_a_token_closes_the_peers_that_came_with_it(
         browsers.append(await Browser(locked.api, session_id, publish=role is Role.OPERATOR).connect())
     session = locked.api.server.live.find(session_id)
     assert session is not None
-    await until(lambda: [peer.connected for peer in session.peers.values()] == [True, True])
+    await until(lambda: [peer.connected for peer in session.clients.peers.values()] == [True, True])
     locked.tokens.revoke("operator")
-    await until(lambda: len(session.peers) == 1)
-    (left,) = session.peers.values()
+    await until(lambda: len(session.clients.peers) == 1)
+    (left,) = session.clients.peers.values()
     viewer = next(token for token in locked.tokens.read().tokens if token.name == "viewer")
     assert left.owner == viewer.id
     locked._as(Role.ADMIN)

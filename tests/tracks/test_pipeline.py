@@ -17,8 +17,9 @@ class Told:
     def __init__(self) -> None:
         self.events: list[tuple[str, Model, float, bool]] = []
 
-    def __call__(self, kind: str, data: Model, media_s: float, *, stored: bool) -> None:
-        self.events.append((kind, data, media_s, stored))
+    def __call__(self, kind: str, data: Model, media_s: float, *, stored: bool, at_once: bool = False) -> None:
+        for kept in (False, True) if stored and at_once else (stored,):
+            self.events.append((kind, data, media_s, kept))
 
     def of(self, kind: str, *, stored: bool) -> list[Model]:
         return [data for each, data, _, kept in self.events if each == kind and kept == stored]

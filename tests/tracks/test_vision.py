@@ -97,6 +97,7 @@ async def test_smooth_returns_every_frame_without_waiting(scene: Callable[..., S
     for n in range(10):
         it.camera.show(n * 3000)
         assert (await receive(it)).pts == n * 3000
+        await until(it.detector.entered.is_set)
     assert it.stats.frames_in == 10
     assert it.seen == []
     it.detector.gate.set()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .envelope import Event, Model
+from .envelope import Event, LiveCopy, Model
 from .session import ErrorData, MetricData, SessionData, SessionState, StageLatency
 from .speech import SpeechData, SpokenWord, TranscriptData
 from .vision import DetectedObject, DetectionData, FrameSize, ObjectData
@@ -25,6 +25,7 @@ __all__ = [
     "ErrorData",
     "Event",
     "FrameSize",
+    "LiveCopy",
     "MetricData",
     "Model",
     "ObjectData",

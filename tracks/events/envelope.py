@@ -62,3 +62,16 @@ class Event(Model):
     def json_text(self) -> str:
         """The envelope as compact JSON text."""
         return json.dumps(self.wire(), separators=(",", ":"))
+
+
+class LiveCopy(Event):
+    """An event on its way to the store, for those who want it at once; it comes again, with its seq."""
+
+    @classmethod
+    def of(cls, event: Event) -> LiveCopy:
+        """A copy of the event."""
+        return cls.model_construct(**dict(event))
+
+    def alone(self) -> Event:
+        """The same as an event that does not come again."""
+        return Event.model_construct(**dict(self))

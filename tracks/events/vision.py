@@ -34,7 +34,9 @@ class DetectionData(Model):
     source_rtp_time: int | None = None
     """The publisher's own RTP timestamp of this frame."""
     frame_ts: float | None = None
+    """What the client that sent this frame as a message calls its time: the very same number."""
     frame_id: str | None = None
+    """What that client calls the frame."""
     objects: list[DetectedObject]
 
 
@@ -53,3 +55,6 @@ class ObjectData(Model):
     """The highest confidence so far."""
     thumbnail: str | None = None
     """Id of the artifact with a picture of it; absent when there is none."""
+    frame_ts: float | None = None
+    """As in `detection`, of the frame in which this was noticed."""
+    frame_id: str | None = None

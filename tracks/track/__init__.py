@@ -5,6 +5,7 @@ Implementations live beside this file and are named in the registry, so that wha
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -47,6 +48,15 @@ class Tracker(Protocol):
 
     def rescale(self, x: float, y: float) -> None:
         """The source changed its resolution: multiply what is known in pixels by `x` and `y`. Tracks live on."""
+
+    def retune(self, confidence: float) -> None:
+        """Boxes of this confidence or above start tracks, are shown and returned from now on. Tracks live on."""
+
+    def relabel(self, before: Sequence[str], now: Sequence[str]) -> None:
+        """Another detector, with other labels: class ids so far meant `before`, the next ones mean `now`.
+
+        A track whose label is in both lives on; others are forgotten.
+        """
 
     def reset(self) -> None:
         """Forget every track (another publisher took over). Numbers that were given are never given again."""

@@ -6,6 +6,7 @@ and `_second_association`. Their own versions count updates and match boxes what
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -84,6 +85,17 @@ class Association(BYTETracker):
         for track in self.tracked_stracks + self.lost_stracks:
             track.mean = track.mean * factors
             track.covariance = track.covariance * np.outer(factors, factors)
+
+    def retune(self, confidence: float) -> None:
+        """Boxes of this confidence or above start tracks from now on."""
+        self.args.track_high_thresh = self.args.new_track_thresh = confidence
+
+    def relabel(self, moved: Mapping[int, int]) -> None:
+        """Class ids have changed; tracks whose class is not in `moved` are forgotten."""
+        for tracks in (self.tracked_stracks, self.lost_stracks):
+            tracks[:] = [track for track in tracks if int(track.cls) in moved]
+            for track in tracks:
+                track.cls = moved[int(track.cls)]
 
     def get_kalmanfilter(self) -> TimedKalman:
         """The filter that new tracks are given."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -58,6 +60,21 @@ class ByteTrack:
             raise ValueError(f"scale must be positive, got {x} and {y}")
         self._association.rescale(x, y)
         self._motion.rescale(x, y)
+
+    def retune(self, confidence: float) -> None:
+        """From now on tracks start at this confidence, and are shown from it on."""
+        self._options = replace(self._options, confidence=confidence)
+        self._association.retune(confidence)
+
+    def relabel(self, before: Sequence[str], now: Sequence[str]) -> None:
+        """Class ids meant `before` and mean `now`: tracks of a label that is in both live on."""
+        places = {label: class_id for class_id, label in enumerate(now)}
+        moved = {class_id: places[label] for class_id, label in enumerate(before) if label in places}
+        self._association.relabel(moved)
+        self._motion.relabel(moved)
+        for number, votes in self._votes.items():
+            self._votes[number] = {moved[class_id]: vote for class_id, vote in votes.items() if class_id in moved}
+        self._forget()
 
     def reset(self) -> None:
         """Forget every track; the next ones get new numbers."""

@@ -9,7 +9,7 @@ old when they arrive) the shown boxes of moving people then overlap with the det
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -122,6 +122,13 @@ class Motion:
         for path in self._paths.values():
             path.boxes = deque((box * factors for box in path.boxes), maxlen=SAMPLES)
             path.velocity = path.velocity * factors
+        self._freeze()
+
+    def relabel(self, moved: Mapping[int, int]) -> None:
+        """Class ids have changed; tracks whose class is not in `moved` are forgotten."""
+        self._paths = {number: path for number, path in self._paths.items() if path.class_id in moved}
+        for path in self._paths.values():
+            path.class_id = moved[path.class_id]
         self._freeze()
 
     def clear(self) -> None:

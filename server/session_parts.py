@@ -1,0 +1,63 @@
+"""What a session is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from av import VideoFrame
+
+from tracks.bus import Emit, EventBus
+from tracks.errors import VedetteError
+from tracks.events import MetricData
+from tracks.listener import Listener
+from tracks.lookout import DetectorWorker
+from tracks.pipeline import EmitData, KeepCrop
+from tracks.sources import Source
+from tracks.stats import Stats
+from tracks.track import Tracker
+from tracks.vision import VisionOptions
+
+from .artifacts import Artifact, Caption
+from .changes import SessionChange
+
+if TYPE_CHECKING:
+    from .session import LiveSession
+
+MakeListener = Callable[[EmitData, Callable[[VedetteError], None], Stats], Listener]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionParts:
+    """What a session runs on; made by whoever composes the server."""
+
+    worker: DetectorWorker
+    tracker: Tracker
+    options: VisionOptions
+    emit: Emit
+    bus: EventBus
+    history: Callable[[str, int, int], Awaitable[Sequence[dict[str, Any]]]]
+    """Stored events of a session: (session id, after, limit) -> envelopes, oldest first."""
+    flush: Callable[[], Awaitable[None]]
+    """Done when every stored event so far is committed."""
+    keep_crop: KeepCrop
+    """Store the picture of an object; events that name it must go by `emit`."""
+    keep_picture: Callable[[Caption, VideoFrame], Awaitable[Artifact]]
+    """Store a picture."""
+    save: Callable[[LiveSession], Coroutine[Any, Any, None]]
+    """Keep the session's state in the database."""
+    change: Callable[[LiveSession, SessionChange], Awaitable[None]]
+    """Change how the session runs."""
+    on_ended: Callable[[LiveSession], None]
+    numbers: Callable[[Stats], MetricData]
+    """The session's numbers since the last call."""
+    give_back_memory: Callable[[], None]
+    """Called in a thread when a peer has gone."""
+    listener: MakeListener | None = None
+    """Makes what listens to the session's sound; None when nobody does."""
+    source: Source | None = None
+    """What the server itself plays; None when a client publishes. Closed with the session."""
+    needs_viewers: bool = False
+    """The source is only there to be looked at: once its last viewer has gone, the session ends after `linger_s`."""
+    linger_s: float = 60.0
