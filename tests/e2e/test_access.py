@@ -20,9 +20,9 @@ from server.roles import Role
 from server.tokens import Tokens
 from tests.e2e.axe import findings
 from tests.e2e.browsing import browsing
-from tests.e2e.conftest import REPOSITORY, RunningServer
 from tests.e2e.test_console import PICTURE_MS, SIZES, THEMES, THUMBNAILS, open_console, start_demo
 from tests.server.certificates import make_certificate
+from tests.serving import REPOSITORY, RunningServer
 
 TOKEN = re.compile(r"^  token       (vdt_[\w-]{43})$", re.MULTILINE)
 
