@@ -1,6 +1,6 @@
 #!/bin/sh
 # Vedette from a shell: a session over the demo source, what it sees, a snapshot, and that looked at again. Only curl and
-# python3 are needed.
+# python3 are needed; where websocat is installed, it is used for a WebSocket.
 #
 #   make run                                                    in one terminal
 #   sh examples/rest.sh                                         in another
@@ -46,6 +46,13 @@ printf '%s' "$page" | pretty
 
 title 'what comes after them: pages by cursor'
 call "$server/sessions/$session/events?kind=object&limit=2&after=$(printf '%s' "$page" | field next)" | pretty
+
+if command -v websocat > /dev/null; then
+    title 'the same over a WebSocket: what was, then what comes'
+    stream=$(printf '%s' "$server" | sed 's/^http/ws/')
+    websocat --no-close --protocol vedette.v1 ${VEDETTE_TOKEN:+-H "Authorization: Bearer $VEDETTE_TOKEN"} \
+        "$stream/ws/stream?sessionId=$session&kinds=object" < /dev/null 2> /dev/null | head -n 3
+fi
 
 title 'a snapshot'
 url=$(post "/sessions/$session/snapshot" '{"annotated": false}' | field url)

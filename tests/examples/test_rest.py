@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 from typing import Any
 
@@ -28,10 +29,14 @@ async def test_the_script_shows_what_it_says(start_server: Any) -> None:
         told = (await script.communicate())[0].decode()
     assert script.returncode == 0, told
     steps = {title: text for title, _, text in (part.partition("\n") for part in told.split("\n== ")[1:])}
-    assert len(steps) == 8
+    assert len(steps) == 8 + (shutil.which("websocat") is not None)
     assert '"label": "person"' in steps["the first objects that it has seen"]
     assert '"phase": "entered"' in steps["the first objects that it has seen"]
     assert '"events": [' in steps["what comes after them: pages by cursor"]
+    if stream := steps.get("the same over a WebSocket: what was, then what comes"):
+        first, *events = (json.loads(line) for line in stream.splitlines() if line)
+        assert first["type"] == "attached"
+        assert [(each["kind"], each["data"]["label"]) for each in events] == [("object", "person")] * 2
     assert "snapshot.jpg" in steps["a snapshot"]
     assert '"inferenceMs"' in steps["the same picture, looked at by itself"]
     assert "drawn.jpg" in steps["as a form, with the boxes drawn on the answer"]
