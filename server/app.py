@@ -26,6 +26,7 @@ from tracks.errors import ModelUnavailable, VedetteError
 from tracks.frames import letterbox
 from tracks.lookout import DetectorWorker
 from tracks.media.limits import Limits
+from tracks.media.process import missing_limits
 from tracks.registry import TRACKERS, Registry, resolve
 from tracks.types import Image
 from tracks.vad import Vad
@@ -61,6 +62,7 @@ from .routes import artifacts as artifact_routes
 from .routes import audio, docs, events, frame, peers, sessions, sources, transcript
 from .routes import health as health_routes
 from .routes import models as model_routes
+from .sandbox import decoder_check
 from .sessions import LiveSessions
 from .settings import Settings
 from .store import Sessions, Sources
@@ -198,6 +200,7 @@ async def serve(
                 database_check(lambda: _round_trip(database)),
                 disk_check(settings.data_dir),
                 hearing.check,
+                decoder_check(lambda: missing_limits(Limits())),
             ]
         )
         stack.push_async_callback(health.close)
