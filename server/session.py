@@ -14,7 +14,7 @@ from aiortc import MediaStreamTrack, RTCRtpReceiver
 from signaling.peer import Peer
 from tracks.bus import Subscription
 from tracks.clock import SessionClock, SourceClock, StampClock
-from tracks.errors import Conflict, DatabaseUnavailable, VedetteError
+from tracks.errors import Conflict, DatabaseUnavailable, UnsupportedMedia, VedetteError
 from tracks.events import ErrorData, Event, LiveCopy, MetricData, Model, SessionData, SessionState
 from tracks.events.envelope import new_id
 from tracks.lookout import DetectorWorker
@@ -104,6 +104,7 @@ class LiveSession:
             self._vision.attach(source.video, clock)
         if source.audio is not None and self._speech is not None:
             self._speech.attach(source.audio, clock)
+        self._expect_sound("the source", has_sound=source.audio is not None)
 
     @property
     def _sees(self) -> bool:
@@ -162,6 +163,7 @@ class LiveSession:
         self.clients.take_over(publisher, peer.owner)
         for receiver in receivers:
             self._attach(receiver.track, publisher.clock_of(receiver))
+        self._expect_sound("the publisher", has_sound=any(each.track.kind == "audio" for each in receivers))
 
     def publish(self, publisher: Publisher, owner: str, tracks: Sequence[MediaStreamTrack], clock: MediaClock) -> None:
         """A client sends video, audio or both as messages: it takes over from the publisher before. See `admit`."""
@@ -173,6 +175,11 @@ class LiveSession:
         track = self._vision if source.kind == "video" else self._speech
         if track is not None:
             track.attach(source, clock)
+
+    def _expect_sound(self, whose: str, *, has_sound: bool) -> None:
+        """A session that is to listen says that there is nothing to listen to, and goes on with the picture."""
+        if self._speech is not None and not has_sound:
+            self._failed(UnsupportedMedia(f"{whose} has no sound: nothing that is said here will be written down"))
 
     def left(self, peer: Peer) -> None:
         """A peer is gone."""

@@ -105,9 +105,9 @@ class Film:
 
     failure = None
 
-    def __init__(self, frames: int | None = None) -> None:
+    def __init__(self, frames: int | None = None, *, silent: bool = False) -> None:
         self.video = Camera()
-        self.audio = Tone()
+        self.audio = None if silent else Tone()
         self.closed = False
         self._frames = frames
         self._running = asyncio.create_task(self._run())
@@ -124,12 +124,18 @@ class Film:
         self.closed = True
         self._running.cancel()
         self.video.stop()
-        self.audio.stop()
+        if self.audio is not None:
+            self.audio.stop()
 
 
 async def open_film() -> Film:
     """A film that does not end."""
     return Film()
+
+
+async def open_silent_film() -> Film:
+    """One that has no sound."""
+    return Film(silent=True)
 
 
 async def open_short_film() -> Film:

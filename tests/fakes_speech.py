@@ -198,6 +198,7 @@ class Clicks(MediaStreamTrack):
     """Silence with a beep for each flash of `Flashes` that began at the same moment."""
 
     kind = "audio"
+    loudness = 0.3
 
     def __init__(self, began_s: float) -> None:
         super().__init__()
@@ -210,7 +211,7 @@ class Clicks(MediaStreamTrack):
         if self.readyState != "live":
             raise MediaStreamError
         at = at_s + np.arange(960) / 48_000
-        samples = 0.3 * np.sin(2 * np.pi * 440 * at) * is_on(at)
+        samples = self.loudness * np.sin(2 * np.pi * 440 * at) * is_on(at)
         frame = AudioFrame.from_ndarray((samples * 32767).astype(np.int16)[None, :], format="s16", layout="mono")
         frame.pts, frame.sample_rate, frame.time_base = self._count * 960, 48_000, Fraction(1, 48_000)
         self._count += 1

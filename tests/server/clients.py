@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
-from aiortc import MediaStreamTrack, RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
+from aiortc import (
+    MediaStreamTrack,
+    RTCConfiguration,
+    RTCDataChannel,
+    RTCPeerConnection,
+    RTCRtpSender,
+    RTCSessionDescription,
+)
 
 from server.app import Server
 from tests.fakes import Camera
@@ -60,6 +67,8 @@ class Browser:
         self.publish = publish and not tracks
         self.tracks = tracks
         """What it publishes in place of its camera."""
+        self.audio_codec: str | None = None
+        """The only one that it offers for its sound, as "PCMU"; None for all."""
         self.listen = listen
         self.filming = asyncio.Event()
         self.filming.set()
@@ -74,7 +83,10 @@ class Browser:
 
     async def connect(self) -> Browser:
         for track in self.tracks or ((self.camera,) if self.publish else ()):
-            self.pc.addTransceiver(track, "sendrecv")
+            transceiver = self.pc.addTransceiver(track, "sendrecv")
+            if track.kind == "audio" and self.audio_codec is not None:
+                codecs = RTCRtpSender.getCapabilities("audio").codecs
+                transceiver.setCodecPreferences([each for each in codecs if each.name == self.audio_codec])
         if not self.publish and not self.tracks:
             self.pc.addTransceiver("video", "recvonly")
         if self.listen:

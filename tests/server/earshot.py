@@ -18,7 +18,7 @@ from tests.fakes_speech import BeepAsr, LoudVad, sound
 from tests.tracks.media.clips import wav
 from tracks.asr import NO_HINTS, Cancelled, DecodingCancelled, Hints, never
 from tracks.dictation import AsrWorker, asr_worker
-from tracks.errors import NotFound
+from tracks.errors import ModelUnavailable, NotFound
 from tracks.media.limits import Limits
 from tracks.types import Transcript, Utterance
 
@@ -53,8 +53,11 @@ class Ears:
     names: Sequence[str] = ("beeps", "org/other")
 
     def __init__(self, asr: KeenAsr) -> None:
-        self._worker = asr_worker(lambda: asr)
+        self._asr = asr
+        self._worker = asr_worker(self._build)
         self.asked: list[str | None] = []
+        self.missing = ""
+        """What of the model is, if anything."""
 
     def worker(self, name: str | None = None) -> AsrWorker:
         if name is not None and name not in self.names:
@@ -64,6 +67,11 @@ class Ears:
 
     async def close(self) -> None:
         await self._worker.close()
+
+    def _build(self) -> KeenAsr:
+        if self.missing:
+            raise ModelUnavailable(f"{self.missing} is missing")
+        return self._asr
 
 
 class Earshot:

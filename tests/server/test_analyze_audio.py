@@ -131,6 +131,31 @@ async def test_a_video_without_sound_is_refused(http: aiohttp.ClientSession, tmp
         assert await problem(response) == (415, "unsupported_media", "there is no audio in it, only video")
 
 
+async def test_an_unknown_codec_is_refused_by_name(http: aiohttp.ClientSession, tmp_path: Path) -> None:
+    """What FFmpeg could read, and this server does not let it."""
+    data = encoded(tmp_path / "a.mkv", "matroska", "wavpack", sound(0.5, 0.3, rate=16_000), 16_000).read_bytes()
+    async with http.post("/analyze/audio", data=data) as response:
+        status, code, text = await problem(response)
+    assert (status, code) == (415, "unsupported_media")
+    assert "'wavpack' is not taken" in text
+
+
+async def test_a_missing_model_is_told(here: Earshot, http: aiohttp.ClientSession) -> None:
+    """Which it is, with the code that says that trying again at once is of no use; nothing is left on the disk."""
+    here.ears.missing = "whisper-large"
+    async with http.post("/analyze/audio", data=CLIP) as response:
+        assert await problem(response) == (503, "model_unavailable", "whisper-large is missing")
+    assert here.left() == []
+
+
+async def test_a_model_that_is_not_in_the_registry_is_not_found(http: aiohttp.ClientSession) -> None:
+    """With those that are."""
+    async with http.post("/analyze/audio?model=gpt-9", data=CLIP) as response:
+        status, code, text = await problem(response)
+    assert (status, code) == (404, "not_found")
+    assert "have: beeps, org/other" in text
+
+
 @pytest.mark.parametrize(
     ("query", "message"),
     [("?language=klingon", "'klingon'"), ("?loud=yes", "have: hotwords, language"), ("?prompt=" + "x" * 4001, "4000")],

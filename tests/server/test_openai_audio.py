@@ -15,7 +15,7 @@ import pytest
 from server.openai_audio import ALIASES
 from tests.fakes_speech import sound
 from tests.server.earshot import CLIP, TEXT, Earshot, earshot
-from tests.tracks.media.clips import wav
+from tests.tracks.media.clips import encoded, video, wav
 from tests.waiting import until
 from tracks.errors import ModelUnavailable, Overloaded
 from tracks.media.limits import Limits
@@ -250,6 +250,29 @@ async def test_what_cannot_be_heard_raises_in_the_client(
             await client.audio.transcriptions.create(model="whisper-1", file=("a.wav", file), stream=stream)  # type: ignore[call-overload]
         assert caught.value.code == code
     assert here.left() == []
+
+
+async def test_what_has_no_sound_that_is_known_raises_in_the_client(
+    client: openai.AsyncOpenAI, here: Earshot, tmp_path: Path
+) -> None:
+    """A video without sound, and a codec that is not taken."""
+    for path, message in (
+        (video(tmp_path / "mute.mp4", "mp4", "mpeg4"), "no audio in it"),
+        (encoded(tmp_path / "a.mkv", "matroska", "wavpack", sound(0.5, 0.3), 16_000), "'wavpack' is not taken"),
+    ):
+        with pytest.raises(openai.APIStatusError, match=message) as caught:
+            await client.audio.transcriptions.create(model="whisper-1", file=path)
+        assert (caught.value.status_code, caught.value.code) == (415, "unsupported_media")
+    assert here.left() == []
+
+
+async def test_a_missing_model_raises_in_the_client(client: openai.AsyncOpenAI, here: Earshot) -> None:
+    """Unlike one that is unknown, it is the server's trouble, and the client is told not to try again."""
+    here.ears.missing = "whisper-large"
+    with pytest.raises(openai.InternalServerError, match="whisper-large is missing") as caught:
+        await client.audio.transcriptions.create(model="whisper-1", file=("clip.wav", CLIP))
+    assert (caught.value.status_code, caught.value.code) == (503, "model_unavailable")
+    assert caught.value.response.headers["x-should-retry"] == "false"
 
 
 async def test_a_form_without_a_file_and_what_is_no_form(http: aiohttp.ClientSession) -> None:
