@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tracks.clock import PublisherClock, SessionClock, TrackClock, unwrap
+from tracks.clock import PublisherClock, SessionClock, StampClock, TrackClock, unwrap
 
 
 class Time:
@@ -66,3 +66,29 @@ def test_rtp_timestamps_are_unwrapped(seconds: float) -> None:
     origin = 4_000_000_000
     timestamp = (origin + round(seconds * 90_000)) % 2**32
     assert unwrap(timestamp, origin, 90_000, seconds + 3.0) == pytest.approx(seconds)
+
+
+class Hands:
+    """A monotonic clock and a wall clock that are set by hand."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_stamps_are_media_time_less_the_first_also_after_a_return() -> None:
+    """The same clock goes on, whether in real time or not; another is placed by its arrival, and never goes back."""
+    hands = Hands()
+    session = SessionClock(hands, hands)
+    stamps = StampClock(session, hands)
+    stamps.begin(5000.0)
+    assert [stamps.media_time(5000.0), stamps.media_time(5030.5)] == [0.0, 30.5]
+    hands.now = 2.0
+    stamps.begin(5031.0)
+    assert stamps.media_time(5031.0) == 31.0
+    stamps.begin(0.5)
+    assert stamps.media_time(0.5) == 31.0
+    stamps.begin(1e9)
+    assert stamps.media_time(1e9) == 31.0
