@@ -23,6 +23,7 @@ from .origin import SECURITY_HEADERS, AccessPolicy, is_preflight
 logger = logging.getLogger(__name__)
 
 MAX_JSON_BYTES = 1 << 20
+MAX_URL_BYTES = 8192
 BODY_TIMEOUT_S = 15.0
 
 CLIENT_LEFT = 499
@@ -49,6 +50,7 @@ class RunnerOptions(TypedDict):
     keepalive_timeout: float
     lingering_time: float
     access_log: None
+    max_line_size: int
 
 
 def runner_options(header_timeout_s: float = 15.0) -> RunnerOptions:
@@ -58,8 +60,14 @@ def runner_options(header_timeout_s: float = 15.0) -> RunnerOptions:
     connection, is not moved by bytes that arrive, and closes whatever has not completed a request (`web_protocol.py`,
     `connection_made` and `_process_keepalive`). Its default is over an hour. The body has its limit in `read_json`,
     and what is left unread of one is waited for during `lingering_time`. aiohttp's access log is replaced by ours.
+    A URL that is too long for us gets past aiohttp, which would answer it with bare text, and a stack in the log.
     """
-    return {"keepalive_timeout": header_timeout_s, "lingering_time": 5.0, "access_log": None}
+    return {
+        "keepalive_timeout": header_timeout_s,
+        "lingering_time": 5.0,
+        "access_log": None,
+        "max_line_size": 8 * MAX_URL_BYTES,
+    }
 
 
 def add_middlewares(app: web.Application, policy: AccessPolicy) -> None:
@@ -177,6 +185,8 @@ def _guard(policy: AccessPolicy) -> Any:
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         policy.check(request)
+        if len(request.raw_path) > MAX_URL_BYTES:
+            raise InvalidRequest(f"the URL is longer than {MAX_URL_BYTES} bytes")
         if is_preflight(request) and policy.is_allowed_origin(request):
             return web.Response(status=204)
         return await handler(request)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, TypeVar
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http import HttpProcessingError
 
 from tracks.errors import InvalidRequest, PayloadTooLarge, StorageFull
 from tracks.media.limits import MIB
@@ -126,6 +127,8 @@ async def read_file(
                 fields[(part.name or "").removesuffix("[]")].append(await _text(part))
     except (ValueError, AssertionError, EOFError) as error:  # what aiohttp raises about a broken form
         raise InvalidRequest(f"the form is broken: {error}") from None
+    except HttpProcessingError:  # of the headers of a part
+        raise InvalidRequest("the form is broken: the headers of a part cannot be read") from None
     if found != 1:
         raise InvalidRequest(f"expected one field {FILE_FIELD!r} with the file, got {found}", {"param": FILE_FIELD})
     return fields

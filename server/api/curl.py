@@ -14,11 +14,15 @@ from .route import Form, RawBody, Route
 SERVER = "http://127.0.0.1:8000"
 
 _ID = re.compile(r"\{(\w+)_id\}")
-_ID_FIELD = re.compile(r'"(\w+)Id": "[^"]*"')
+_FIELD = re.compile(r'"(\w+Id|token)": "[^"]*"')
+"""What of a body differs from shell to shell."""
 
 
 def curl_of(route: Route, body: Any = None) -> str:
-    """One line for a shell in which SOURCE, SESSION and so on are ids. `body` is an example of a JSON body."""
+    """One line for a shell in which SOURCE, SESSION and so on are ids, and TOKEN is a token.
+
+    `body` is an example of a JSON body. `docs/api.md` says how to set the variables.
+    """
     path = _ID.sub(lambda found: f"${found[1].upper()}", route.path)
     for name, value in route.samples.items():
         path = re.sub(rf"\{{{name}(:[^{{}}]*)?\}}", value, path)
@@ -53,6 +57,6 @@ def _file(body: Form | RawBody) -> Sequence[str]:
 
 
 def _json(body: Any) -> str:
-    """The body in single quotes, with the ids in it as variables of the shell."""
+    """The body in single quotes, with ids and tokens in it as variables of the shell."""
     text = shlex.quote(json.dumps(body, ensure_ascii=False))
-    return _ID_FIELD.sub(lambda found: f'"{found[1]}Id": "\'"${found[1].upper()}"\'"', text)
+    return _FIELD.sub(lambda found: f'"{found[1]}": "\'"${found[1].removesuffix("Id").upper()}"\'"', text)

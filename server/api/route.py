@@ -116,13 +116,11 @@ class Route:
     @property
     def codes(self) -> tuple[str, ...]:
         """Every error code that it may answer with, by status: its own, and those of the layers around it."""
-        own = {"forbidden", "internal", *self.errors}
+        own = {"invalid_request", "forbidden", "internal", *self.errors}
         if self.role is not None:
             own |= {"unauthorized", "rate_limited"}
         if self.parameters:
             own.add("not_found")
-        if self.query is not None or self.body is not None:
-            own.add("invalid_request")
         if self.body is not None:
             own |= {"unsupported_media", "payload_too_large"}
         return tuple(code for code in CODES if code in own)

@@ -22,6 +22,7 @@ TAG = "analysis"
 PICTURE_TYPES = ("image/jpeg", "image/png", "image/webp", "application/octet-stream")
 """What a picture may be declared as; what it is is told by its content."""
 SAMPLE = "docs/console.png"
+Label = Annotated[str, Field(max_length=200)]
 
 
 def _classes(given: Any) -> Any:
@@ -32,9 +33,9 @@ def _classes(given: Any) -> Any:
 class FrameQuery(Model):
     """What is asked of the picture."""
 
-    profile: str | None = Field(default=None, examples=["accurate"])
+    profile: str | None = Field(default=None, max_length=200, examples=["accurate"])
     """Which detector looks: as in a session's profile; the server's own, unless given."""
-    classes: Annotated[list[str], BeforeValidator(_classes), Field(max_length=1000)] | None = Field(
+    classes: Annotated[list[Label], BeforeValidator(_classes), Field(max_length=1000)] | None = Field(
         default=None, examples=[["person"]]
     )
     """Labels that are kept, all unless given; given once or more, or with commas."""

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Literal
 
+import aiohttp
 import pytest
 from aiohttp import ClientWebSocketResponse, WSServerHandshakeError, web
 from aiohttp.test_utils import TestClient, TestServer
@@ -558,3 +559,11 @@ async def test_half_a_header_does_not_hold_a_connection() -> None:
             await asyncio.gather(ended, return_exceptions=True)
             writer.close()
             await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+
+
+async def test_a_url_that_is_too_long_is_refused_like_anything_else() -> None:
+    """Up to eight times our bound it is answered in the envelope, and no stack is in the log."""
+    async with running(header_timeout_s=5) as port, aiohttp.ClientSession() as http:
+        response = await http.get(f"http://localhost:{port}/items?{'x' * 20_000}")
+        assert response.status == 400
+        assert (await error_of(response))["message"] == "the URL is longer than 8192 bytes"

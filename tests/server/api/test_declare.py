@@ -164,7 +164,7 @@ async def test_every_route_of_the_server_is_declared(api: Api) -> None:
 def test_the_codes_of_a_route_follow_from_what_it_takes() -> None:
     """Whatever stands around a handler may refuse, too."""
     plain = route("GET", "/x", role=None, query=None)
-    assert plain.codes == ("forbidden", "internal")
+    assert plain.codes == ("invalid_request", "forbidden", "internal")
     full = route("POST", "/x/{y}", body=JsonBody(Wish), errors=("conflict",))
     assert set(full.codes) == {
         "invalid_request",
