@@ -16,7 +16,6 @@ from tracks.bus import Subscription
 from tracks.clock import SessionClock, SourceClock, StampClock
 from tracks.errors import Conflict, DatabaseUnavailable, UnsupportedMedia, VedetteError
 from tracks.events import ErrorData, Event, LiveCopy, MetricData, Model, SessionData, SessionState
-from tracks.events.envelope import new_id
 from tracks.lookout import DetectorWorker
 from tracks.pipeline import VisionReporter
 from tracks.registry import Profile
@@ -31,7 +30,7 @@ from .artifacts import Artifact, Caption
 from .attendance import Attendance, Client
 from .changes import SessionChange, in_force
 from .publisher import PeerPublisher, Publisher
-from .session_parts import SessionParts
+from .session_parts import SessionParts, event_of
 
 logger = logging.getLogger(__name__)
 
@@ -100,10 +99,9 @@ class LiveSession:
     def _play(self, source: Source) -> None:
         """Watch and listen to what the server has itself; both tracks count from one moment."""
         clock = SourceClock(self._clock)
-        if source.video is not None and self._sees:
-            self._vision.attach(source.video, clock)
-        if source.audio is not None and self._speech is not None:
-            self._speech.attach(source.audio, clock)
+        for track in (source.video if self._sees else None, source.audio):
+            if track is not None:
+                self._attach(track, clock)
         self._expect_sound("the source", has_sound=source.audio is not None)
 
     @property
@@ -343,15 +341,7 @@ class LiveSession:
         return None if publisher is None else publisher.source_rtp_time(source_ticks)
 
     def _emit(self, kind: str, data: Model, media_s: float, *, stored: bool, at_once: bool = False) -> None:
-        event = Event(
-            id=new_id(),
-            kind=kind,
-            session_id=self.row.id,
-            source_id=self.row.source_id,
-            at=time.time(),
-            media_time=round(media_s, 3),
-            data=data,
-        )
+        event = event_of(self.row, kind, data, media_s)
         if stored and at_once:
             self._parts.emit(LiveCopy.of(event), stored=False)
         self._parts.emit(event, stored=stored)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,8 @@ from av import VideoFrame
 
 from tracks.bus import Emit, EventBus
 from tracks.errors import VedetteError
-from tracks.events import MetricData
+from tracks.events import Event, MetricData, Model
+from tracks.events.envelope import new_id
 from tracks.listener import Listener
 from tracks.lookout import DetectorWorker
 from tracks.pipeline import EmitData, KeepCrop
@@ -19,6 +21,7 @@ from tracks.stats import Stats
 from tracks.track import Tracker
 from tracks.vision import VisionOptions
 
+from . import store
 from .artifacts import Artifact, Caption
 from .changes import SessionChange
 
@@ -61,3 +64,16 @@ class SessionParts:
     needs_viewers: bool = False
     """The source is only there to be looked at: once its last viewer has gone, the session ends after `linger_s`."""
     linger_s: float = 60.0
+
+
+def event_of(row: store.Session, kind: str, data: Model, media_s: float) -> Event:
+    """An event of this session that happens now; `media_s` is seconds on the session clock."""
+    return Event(
+        id=new_id(),
+        kind=kind,
+        session_id=row.id,
+        source_id=row.source_id,
+        at=time.time(),
+        media_time=round(media_s, 3),
+        data=data,
+    )
