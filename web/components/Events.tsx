@@ -1,12 +1,12 @@
 "use client";
 
-import { ArrowUp } from "lucide-react";
 import { type ReactNode, useMemo, useRef, useState } from "react";
 import type { FeedEvent } from "@/lib/events";
 import type { LiveSession } from "@/lib/session";
 import { whole } from "@/lib/format";
 import { EventRow } from "./EventRow";
 import styles from "./Events.module.css";
+import { Fresh } from "./Fresh";
 import { useStore } from "./hooks";
 import { Segmented } from "./Segmented";
 import type { Spot } from "./Spotlight";
@@ -83,11 +83,7 @@ export function Events({ session, active, tabs, onSpot }: Props) {
         </p>
       )}
       <div className={styles.scroller}>
-        {fresh > 0 && (
-          <button type="button" className={styles.fresh} onClick={() => list.current?.scrollTo({ top: 0, behavior: "smooth" })}>
-            <ArrowUp size={14} aria-hidden /> {fresh} new
-          </button>
-        )}
+        <Fresh count={fresh} at="top" list={list} />
         {/* Rows are focusable through the list itself: it scrolls, so it must be reachable by keyboard. */}
         <ol ref={list} className={styles.rows} onScroll={onScroll} tabIndex={0} aria-label="Event list">
           {rows.map((row) => (

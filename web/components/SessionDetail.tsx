@@ -9,6 +9,7 @@ import { duration, moment } from "@/lib/format";
 import type { SessionInfo } from "@/lib/types";
 import { EventRow } from "./EventRow";
 import { useStore } from "./hooks";
+import panel from "./Panel.module.css";
 import styles from "./SessionDetail.module.css";
 import { Segmented } from "./Segmented";
 import { isOver } from "./SessionRow";
@@ -76,14 +77,14 @@ export function SessionDetail({ client, sessionId, known, now, onClose }: Props)
   const newer = shown && info && view.newest !== null && info.seq > view.newest ? info.seq - view.newest : 0;
   return (
     <aside className={styles.panel} aria-label="Events of a session">
-      <header className={styles.head}>
+      <header className={panel.head}>
         <button type="button" className={styles.back} onClick={onClose} aria-label="Back to the list">
           <ArrowLeft size={18} aria-hidden />
         </button>
-        <h2>{info ? sourceOf(info).name : "Session"}</h2>
+        <h2 className={styles.title}>{info ? sourceOf(info).name : "Session"}</h2>
         {info && <StatePill {...SERVER_STATES[info.state]} />}
         {info && !isOver(info) && (
-          <button type="button" className={styles.watch} onClick={() => router.go({ view: "live", watch: sessionId })}>
+          <button type="button" className={panel.button} onClick={() => router.go({ view: "live", watch: sessionId })}>
             <Eye size={16} aria-hidden /> Watch
           </button>
         )}
@@ -114,7 +115,7 @@ export function SessionDetail({ client, sessionId, known, now, onClose }: Props)
       )}
       <div className={styles.scroller} tabIndex={0} role="region" aria-label="Stored events" hidden={part === "words" && info !== null}>
         {newer > 0 && info && (
-          <button type="button" className={styles.newer} onClick={() => log.open(sessionId, info.seq)}>
+          <button type="button" className={panel.more} onClick={() => log.open(sessionId, info.seq)}>
             Read the newest
           </button>
         )}
@@ -133,17 +134,17 @@ export function SessionDetail({ client, sessionId, known, now, onClose }: Props)
           {shown && view.rows.map((row) => <EventRow key={row.id} event={row} />)}
         </ol>
         {(fault ?? view.fault) && (
-          <p className={styles.fault} role="alert">
+          <p className={panel.fault} role="alert">
             {(fault ?? view.fault)?.title}. {(fault ?? view.fault)?.text}
           </p>
         )}
-        {shown && view.busy && <p className={styles.note}>Reading…</p>}
+        {shown && view.busy && <p className={panel.note}>Reading…</p>}
         {shown && !view.busy && !view.complete && (
-          <button type="button" className={styles.more} onClick={() => void log.older()}>
+          <button type="button" className={panel.more} onClick={() => void log.older()}>
             {view.fault ? "Try again" : "Older events"}
           </button>
         )}
-        {shown && !view.busy && view.complete && <p className={styles.note}>{view.rows.length === 0 ? "Nothing was seen in this session." : "That is all."}</p>}
+        {shown && !view.busy && view.complete && <p className={panel.note}>{view.rows.length === 0 ? "Nothing was seen in this session." : "That is all."}</p>}
       </div>
     </aside>
   );

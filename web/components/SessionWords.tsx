@@ -4,6 +4,7 @@ import { useEffect } from "react";
 import { hrefOf } from "@/lib/api";
 import type { TranscriptLog } from "@/lib/transcriptlog";
 import { useStore } from "./hooks";
+import panel from "./Panel.module.css";
 import styles from "./SessionWords.module.css";
 import { newsOf, TranscriptLine } from "./TranscriptLine";
 
@@ -41,17 +42,17 @@ export function SessionWords({ words, sessionId, listens, over }: Props) {
         ))}
       </ol>
       {fault && (
-        <p className={styles.fault} role="alert">
+        <p className={panel.fault} role="alert">
           {fault.title}. {fault.text}
         </p>
       )}
-      {busy && <p className={styles.note}>Reading…</p>}
-      {!busy && complete && over && <p className={styles.note}>{lines.length > 0 ? "That is all." : listens ? "Nothing was said in this session." : "This session did not listen."}</p>}
+      {busy && <p className={panel.note}>Reading…</p>}
+      {!busy && complete && over && <p className={panel.note}>{lines.length > 0 ? "That is all." : listens ? "Nothing was said in this session." : "This session did not listen."}</p>}
       {!busy && complete && !over && lines.length === 0 && (
-        <p className={styles.note}>{listens ? "Nothing has been said yet." : "This session does not listen."}</p>
+        <p className={panel.note}>{listens ? "Nothing has been said yet." : "This session does not listen."}</p>
       )}
       {!busy && (!complete || (!over && listens)) && (
-        <button type="button" className={styles.more} onClick={() => void words.more()}>
+        <button type="button" className={panel.more} onClick={() => void words.more()}>
           {fault ? "Try again" : complete ? "Look for more" : "Read on"}
         </button>
       )}

@@ -1,12 +1,14 @@
 "use client";
 
-import { ArrowDown, AudioLines, TriangleAlert } from "lucide-react";
+import { AudioLines, TriangleAlert } from "lucide-react";
 import { type ReactNode, useLayoutEffect, useRef, useState } from "react";
 import type { Client } from "@/lib/client";
 import { whole } from "@/lib/format";
 import { isActive } from "@/lib/phase";
 import { type Silence, type SilenceAction, silenceOf } from "@/lib/silence";
+import { Fresh } from "./Fresh";
 import { useStore } from "./hooks";
+import panel from "./Panel.module.css";
 import styles from "./Transcript.module.css";
 import { heardBy, newsOf, TranscriptLine } from "./TranscriptLine";
 
@@ -94,15 +96,7 @@ export function Transcript({ client, tabs, onSilence }: Props) {
             <TranscriptLine key={line.id} line={line} partial />
           ))}
         </ol>
-        {fresh > 0 && (
-          <button
-            type="button"
-            className={styles.fresh}
-            onClick={() => list.current?.scrollTo({ top: list.current.scrollHeight, behavior: "smooth" })}
-          >
-            <ArrowDown size={14} aria-hidden /> {fresh} new
-          </button>
-        )}
+        <Fresh count={fresh} at="bottom" list={list} />
         {empty && (
           <div className={styles.empty} data-trouble={silence.trouble}>
             <Why silence={silence} onSilence={onSilence} />
@@ -120,7 +114,7 @@ function Why({ silence: { text, action }, onSilence }: { silence: Silence; onSil
     <>
       <p>{text}</p>
       {action && (
-        <button type="button" onClick={() => onSilence(action)}>
+        <button type="button" className={panel.button} onClick={() => onSilence(action)}>
           {ACTIONS[action]}
         </button>
       )}
