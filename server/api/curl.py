@@ -9,9 +9,16 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
+from signaling.messages import PROTOCOL
+
 from .route import Form, RawBody, Route
 
 SERVER = "http://127.0.0.1:8000"
+HANDSHAKE = (
+    "-H 'Connection: Upgrade' -H 'Upgrade: websocket' -H 'Sec-WebSocket-Version: 13' "
+    f"-H 'Sec-WebSocket-Key: dmVkZXR0ZS12ZWRldHRlLQ==' -H 'Sec-WebSocket-Protocol: {PROTOCOL}'"
+)
+"""What opens a WebSocket (RFC 6455 section 4.1): curl shows the answer, and that is all it can do with one."""
 
 _ID = re.compile(r"\{(\w+)_id\}")
 _FIELD = re.compile(r'"(\w+Id|token)": "[^"]*"')
@@ -26,6 +33,8 @@ def curl_of(route: Route, body: Any = None) -> str:
     path = _ID.sub(lambda found: f"${found[1].upper()}", route.path)
     for name, value in route.samples.items():
         path = re.sub(rf"\{{{name}(:[^{{}}]*)?\}}", value, path)
+    if any(answer.status == 101 for answer in route.answers):
+        return f"curl -i -N --max-time 1 {HANDSHAKE} {SERVER}{path}"
     words = ["curl", *_output(route)]
     sends = isinstance(route.body, Form | RawBody) or body is not None
     if route.method != ("POST" if sends else "GET"):

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +35,19 @@ async def test_the_page_is_what_the_code_says(api: Api) -> None:
     assert PAGE.read_text("utf-8") == page(contract)
 
 
+def people(choice: str, **options: Any) -> BrightDetector:
+    """A detector that calls what is bright a person, as those do that ship."""
+    detector = BrightDetector()
+    detector.info = replace(detector.info, labels=("dark", "person"))
+    return detector
+
+
 @pytest.fixture
 async def patient(tmp_path: Path, _imported: None) -> AsyncIterator[TestClient[Any, Any]]:
     """A server that gives peers the time that they have by default."""
     serving = serve(
         Settings(data_dir=tmp_path / "data"),
-        load=lambda choice, **options: BrightDetector(),
+        load=people,
         load_asr=lambda choice, **options: BeepAsr(),
         vad=LoudVad(),
     )
@@ -62,7 +70,10 @@ async def test_every_line_works_as_it_is_written(patient: TestClient[Any, Any], 
         # Errors of the server are errors of the line, and what is answered is not looked at.
         'curl() { command curl -sS --fail-with-body "$@"; }',
         setup.replace("curl -s ", "command curl -s "),
-        *(f"{call.rstrip()} >answer || {{ cat answer; exit 1; }}" for call in sorted(calls, key=removes)),
+        *(
+            f"{call.rstrip()} >answer || {why(call)} || {{ cat answer; exit 1; }}"
+            for call in sorted(calls, key=removes)
+        ),
     ]
     script = "\n".join(lines).replace(SERVER, str(patient.make_url("/")).rstrip("/"))
     process = await asyncio.create_subprocess_exec(
@@ -78,6 +89,11 @@ async def test_every_line_works_as_it_is_written(patient: TestClient[Any, Any], 
         said, _ = await process.communicate()
     assert process.returncode == 0, said.decode()
     assert (folder / "artifact.jpg").read_bytes().startswith(b"\xff\xd8")
+
+
+def why(call: str) -> str:
+    """What may be said for a call that failed: a WebSocket was opened, and curl stopped as it was told to."""
+    return '{ [ "$?" = 28 ] && grep -q "101 Switching" answer; }' if "Upgrade: websocket" in call else "false"
 
 
 def removes(call: str) -> int:
