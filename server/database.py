@@ -129,15 +129,15 @@ class Database:
         with self._translated():
             if self._one_writer:
                 return await work(self._context.connections.get(SQLITE_READS))
-            async with self._borrowed() as client:
-                return await work(client)
+            async with self._borrowed() as connection:
+                return await work(_Borrowed(connection, self._pooled))
 
     async def _write(self, work: Callable[[BaseDBAsyncClient], Awaitable[T]]) -> T:
         with self._translated():
             if self._one_writer:
                 return await self._write_alone(work)
-            async with self._borrowed() as client, client._connection.transaction():
-                return await work(client)
+            async with self._borrowed() as connection, connection.transaction():
+                return await work(_Borrowed(connection, self._pooled))
 
     async def _write_alone(self, work: Callable[[BaseDBAsyncClient], Awaitable[T]]) -> T:
         """SQLite has one writer at a time."""
@@ -151,24 +151,27 @@ class Database:
                     await self._context.connections.get(SQLITE).execute_query("ROLLBACK")
                 raise
 
+    @property
+    def _pooled(self) -> AsyncpgDBClient:
+        client = self._context.connections.get(POSTGRES)
+        assert isinstance(client, AsyncpgDBClient)
+        return client
+
     @contextlib.asynccontextmanager
-    async def _borrowed(self) -> AsyncIterator[TransactionWrapper]:
-        """A client on one connection of the pool, for a limited time.
+    async def _borrowed(self) -> AsyncIterator[Any]:
+        """One connection of the pool, for a limited time.
 
         By hand: tortoise's `in_transaction` waits for a connection without a limit, and keeps it for good when its
         BEGIN fails (backends/base/client.py, `TransactionContextPooled`).
         """
-        client = self._context.connections.get(POSTGRES)
-        assert isinstance(client, AsyncpgDBClient)
-        assert client._pool is not None
-        connection = await client._pool.acquire(timeout=POSTGRES_LIMIT_S)
+        pool = self._pooled._pool
+        assert pool is not None
+        connection = await pool.acquire(timeout=POSTGRES_LIMIT_S)
         limit = asyncio.get_running_loop().call_later(POSTGRES_LIMIT_S, connection.terminate)
         try:
-            borrowed = TransactionWrapper(client)
-            borrowed._connection = connection
-            yield borrowed
+            yield connection
         finally:
-            await client._pool.release(connection)
+            await pool.release(connection)
             limit.cancel()
 
     @contextlib.contextmanager
@@ -182,6 +185,14 @@ class Database:
                 kind = StorageFull if _is_full(error) else DatabaseUnavailable
                 raise kind(f"database {self.where}: {str(error) or type(error).__name__}") from error
             raise
+
+
+class _Borrowed(TransactionWrapper):
+    """tortoise's client on one connection of a pool."""
+
+    def __init__(self, connection: Any, client: AsyncpgDBClient) -> None:
+        super().__init__(client)
+        self._connection = connection
 
 
 def _is_refusal(error: Exception) -> bool:
@@ -271,8 +282,13 @@ def _postgres(url: str, busy_timeout_ms: int) -> dict[str, Any]:
     if not found or scheme not in ("postgres", "postgresql", "postgresql+asyncpg"):
         raise DatabaseUnavailable(f"unknown database scheme {scheme!r}, have: postgres, postgresql")
     config = expand_db_url(f"asyncpg://{rest}")
-    # Compiling a query takes longer than any query here.
-    settings = {"application_name": APP, "jit": "off", "lock_timeout": str(busy_timeout_ms)}
+    # Compiling takes longer than any query here; a plan that is made without the values can be as bad as they come.
+    settings = {
+        "application_name": APP,
+        "jit": "off",
+        "lock_timeout": str(busy_timeout_ms),
+        "plan_cache_mode": "force_custom_plan",
+    }
     config["credentials"] = {
         "maxsize": POSTGRES_CONNECTIONS,
         "timeout": POSTGRES_LIMIT_S,

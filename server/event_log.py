@@ -6,18 +6,17 @@ import asyncio
 import contextlib
 import itertools
 import logging
-from collections import Counter, deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
 from tortoise.backends.base.client import BaseDBAsyncClient
-from tortoise.expressions import F
 
-from tracks.errors import DatabaseUnavailable, InvalidRequest, NotFound
+from tracks.errors import DatabaseUnavailable, InvalidRequest, NotFound, VedetteError
 from tracks.events import Event
 
+from . import event_rows, event_search
 from .database import Database, Rejected
-from .models import EventRow, SessionRow
 
 SPOOL_EVENTS = 10_000
 """Events kept while the database is away."""
@@ -131,33 +130,29 @@ class EventLog:
         kinds: Collection[str] | None = None,
         since: float | None = None,
         until: float | None = None,
+        label: str | None = None,
+        q: str | None = None,
     ) -> tuple[list[dict[str, Any]], int | None]:
         """Stored events of a session with `seq` > `after`, oldest first, in wire form; and the next page's `after`.
 
-        `kinds` keeps only these; `since` and `until` are Unix seconds on `at`, both included. The second value is None
-        when there are no more events. Raises InvalidRequest for a limit outside 1 to 1000; DatabaseUnavailable.
+        `kinds` keeps only these; `since` and `until` are Unix seconds on `at`, both included; `label` keeps what shows
+        such a thing, `q` what was said with all of these words, the last one being the beginning of a word. The second
+        value is None when there are no more events. Raises InvalidRequest for a limit outside 1 to 1000 and for a `q`
+        without words; DatabaseUnavailable.
         """
         if not 1 <= limit <= PAGE_EVENTS:
             raise InvalidRequest(f"limit must be 1 to {PAGE_EVENTS}, not {limit}")
-        choice: dict[str, Any] = {"session_id": session_id, "seq__gt": after}
-        if kinds is not None:
-            choice["kind__in"] = list(kinds)
-        if since is not None:
-            choice["at__gte"] = since
-        if until is not None:
-            choice["at__lte"] = until
-        found = await self._database.read(
-            lambda client: EventRow.filter(**choice).using_db(client).order_by("seq").limit(limit + 1)
-        )
-        page = [_wire(row) for row in found[:limit]]
+        wanted = event_search.Selection(session_id, after, limit + 1, kinds, since, until, label, q)
+        found = await self._database.read(lambda client: event_search.find(client, wanted))
+        page = [event_rows.wire(row) for row in found[:limit]]
         return page, page[-1]["seq"] if len(found) > limit else None
 
     async def get(self, event_id: str) -> dict[str, Any]:
         """One stored event in wire form. Raises NotFound, DatabaseUnavailable."""
-        row = await self._database.read(lambda client: EventRow.get_or_none(id=event_id, using_db=client))
+        row = await self._database.read(lambda client: event_rows.get(client, event_id))
         if row is None:
             raise NotFound(f"no event {event_id!r}")
-        return _wire(row)
+        return event_rows.wire(row)
 
     async def _write(self) -> None:
         delay_s = BACKOFF_S[0]
@@ -188,34 +183,29 @@ class EventLog:
         """Inside a transaction: give out seqs, insert, and return the events that are stored now, in order."""
         seqs: dict[str, int] = {}
         if not self.healthy:
-            ids = [entry.event.id for entry in batch]
-            seqs.update(await EventRow.filter(id__in=ids).using_db(client).values_list("id", "seq"))
-        fresh = [entry for entry in batch if entry.event.id not in seqs]
-        following: dict[tuple[str, int], int] = {}
-        for key, count in Counter((entry.event.session_id, entry.epoch) for entry in fresh).items():
-            session = SessionRow.filter(id=key[0], epoch=key[1]).using_db(client)
-            if await session.update(last_seq=F("last_seq") + count):
-                (row,) = await session.values("last_seq")
-                following[key] = row["last_seq"] - count + 1
-            elif key[0] not in self._stale:
-                self._stale.add(key[0])
-                log.error("events of session %s are refused: it is unknown or no longer in epoch %d", *key)
-        rows = []
-        for event, epoch in fresh:
-            seq = following.get((event.session_id, epoch))
+            # The commit that failed may have been done all the same, or even be done later: not while we hold the lock.
+            await event_rows.lock_sessions(client, {entry.event.session_id for entry in batch})
+            seqs = await event_rows.seqs_of(client, [entry.event.id for entry in batch])
+        fresh: defaultdict[tuple[str, int], list[Event]] = defaultdict(list)
+        for event, epoch in batch:
+            if event.id not in seqs:
+                fresh[event.session_id, epoch].append(event)
+        numbered: list[event_rows.Numbered] = []
+        for (session_id, epoch), events in sorted(fresh.items()):
+            texts = [event.data.wire_text() for event in events]
+            seq = await event_rows.take_seqs(client, epoch, events, sum(map(len, texts)))
             if seq is not None:
-                following[event.session_id, epoch] = seq + 1
-                seqs[event.id] = seq
-                rows.append(_row(event, seq))
-        if rows:
-            await EventRow.bulk_create(rows, using_db=client)
+                numbered += map(event_rows.Numbered, events, itertools.count(seq), texts)
+            elif session_id not in self._stale:
+                self._stale.add(session_id)
+                log.error("events of session %s are refused: it is unknown or no longer in epoch %d", session_id, epoch)
+        await event_rows.insert(client, numbered)
+        seqs.update((event.id, seq) for event, seq, _ in numbered)
         return [event.model_copy(update={"seq": seqs[event.id]}) for event, _ in batch if event.id in seqs]
 
     def _failed(self, error: Exception) -> None:
         if self.healthy:
-            log.error(
-                "cannot store events, trying again: %s", error, exc_info=not isinstance(error, DatabaseUnavailable)
-            )
+            log.error("cannot store events, trying again: %s", error, exc_info=not isinstance(error, VedetteError))
         self.last_error = str(error)
 
     async def _settle(self, batch: Sequence[_Entry], stored: Sequence[Event]) -> None:
@@ -245,30 +235,3 @@ class EventLog:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(began + BATCH_INTERVAL_S):
                 await self._hurry.wait()
-
-
-def _row(event: Event, seq: int) -> EventRow:
-    return EventRow(
-        id=event.id,
-        session_id=event.session_id,
-        seq=seq,
-        kind=event.kind,
-        source_id=event.source_id,
-        at=event.at,
-        media_time=event.media_time,
-        data=event.data.wire(),
-    )
-
-
-def _wire(row: EventRow) -> dict[str, Any]:
-    return {
-        "v": 1,
-        "id": row.id,
-        "seq": row.seq,
-        "kind": row.kind,
-        "sessionId": row.session_id,
-        "sourceId": row.source_id,
-        "at": row.at,
-        "mediaTime": row.media_time,
-        "data": row.data,
-    }

@@ -1,4 +1,4 @@
-"""The tables, as tortoise-orm models; rows never leave `store.py`.
+"""The tables, as tortoise-orm models; rows never leave `store.py`. What events are found by is in `event_rows.py`.
 
 Ids are UUIDv7 strings, times Unix seconds on the wall clock. References are plain ids without foreign keys: events are
 inserted in batches that name sessions already checked by the epoch-conditional UPDATE, and nothing here cascades.
@@ -50,6 +50,14 @@ class SessionRow(Model):
     """The owner may be replaced after this; None where there is only one node."""
     last_seq = fields.BigIntField()
     """Seq of the newest stored event, 0 before the first."""
+    event_bytes = fields.BigIntField(default=0, db_default=0)
+    """What its events take, all in all; see `event_rows.EVENT_BYTES`."""
+    oldest_at = fields.FloatField(null=True)
+    """`at` of the oldest event that is still there; None when there is none."""
+    newest_at = fields.FloatField(null=True)
+    """The latest `at` of any event."""
+    late_s = fields.FloatField(default=0.0, db_default=0.0)
+    """By how much at most an event's `at` was before that of an event with a lower seq."""
     clock_origin = fields.FloatField(null=True)
     """Wall clock (Unix seconds, never monotonic) at media time 0; None before the first frame."""
     created_at = fields.FloatField()
@@ -58,6 +66,7 @@ class SessionRow(Model):
     class Meta:
         table = "sessions"
         table_description = "One run of pipelines over a source"
+        indexes = (Index(fields=("oldest_at",)),)
 
 
 class EventRow(Model):

@@ -49,6 +49,10 @@ class EventsQuery(Model):
     """Only events at or after this, in Unix seconds."""
     until: UnixSeconds | None = None
     """Only events at or before this, in Unix seconds."""
+    label: Annotated[str, Field(max_length=200, examples=["person"])] | None = None
+    """Only detections with something of this label in them, and events of such objects."""
+    q: Annotated[str, Field(examples=["fellow amer"])] | None = None
+    """Only what was said with all of these words, as they are spelt; the last one may be the beginning of one."""
 
 
 class EventPage(Reply):
@@ -67,7 +71,16 @@ def add_routes(app: web.Application, rows: store.Sessions, events: store.EventLo
     async def index(request: web.Request) -> web.Response:
         query = given(request, EventsQuery)
         session = await rows.get(request.match_info["session_id"])
-        found, after = await events.page(session.id, query.after, query.limit, query.kind, query.since, query.until)
+        found, after = await events.page(
+            session.id,
+            query.after,
+            query.limit,
+            query.kind,
+            query.since,
+            query.until,
+            query.label,
+            query.q,
+        )
         return web.json_response({"events": found, "next": after})
 
     async def show(request: web.Request) -> web.Response:

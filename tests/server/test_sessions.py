@@ -179,7 +179,7 @@ async def test_a_source_can_be_renamed_and_removed(api: Api) -> None:
 
 
 async def test_events_are_paged(api: Api, browsers: list[Browser]) -> None:
-    """`after`, `limit` and `next` walk through all events; `kind` filters; what is malformed is named."""
+    """`after`, `limit` and `next` walk through all events; `kind` and `label` filter; what is malformed is named."""
     session_id = await api.make_session()
     browser = Browser(api, session_id)
     browsers.append(browser)
@@ -189,7 +189,10 @@ async def test_events_are_paged(api: Api, browsers: list[Browser]) -> None:
     assert [event["seq"] for event in page["events"]] == [1, 2]
     assert page["next"] == 2
     assert {event["kind"] for event in await api.events(session_id, kind="session,object")} == {"session", "object"}
-    for query in ({"limit": "x"}, {"limit": "0"}, {"kind": "gossip"}, {"since": "noon"}, {"page": "1"}):
+    assert {event["kind"] for event in await api.events(session_id, label="bright")} >= {"object"}
+    assert await api.events(session_id, label="dark") == []
+    assert await api.events(session_id, q="nobody said that") == []
+    for query in ({"limit": "x"}, {"limit": "0"}, {"kind": "gossip"}, {"since": "noon"}, {"page": "1"}, {"q": "?"}):
         response = await api.http.get(f"/sessions/{session_id}/events", params=query)
         assert (await problem(response))[:2] == (400, "invalid_request")
 

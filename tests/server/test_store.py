@@ -164,17 +164,30 @@ async def test_an_event_of_an_unknown_session_is_refused(database: Database) -> 
 
 
 async def test_one_event_that_cannot_be_stored_spoils_no_other(database: Database) -> None:
-    """An id that is there already and a kind that is too long are refused; their neighbours get seqs without a gap."""
+    """An id that is there already and text that is none are refused; their neighbours get seqs without a gap."""
     session = await new_session(database)
     published: list[Event] = []
     log = EventLog(database, published.append)
     first = event(session, 0)
-    for item in (first, event(session, 1), first, event(session, 2, kind="k" * 33), event(session, 3)):
+    no_text = ErrorData(code="internal", message="x", details={"half a pair": "\ud800"})
+    for item in (first, event(session, 1), first, event(session, 2, data=no_text), event(session, 3)):
         log.append(item)
     await log.flush()
     assert [(item.seq, item.at) for item in published] == [(1, 0.0), (2, 1.0), (3, 3.0)]
     assert (log.refused, log.healthy) == (2, True)
     await log.close()
+
+
+async def test_a_character_that_postgres_does_not_know_costs_no_event(database: Database) -> None:
+    """U+0000 is legal in JSON; Postgres, which refuses it, is given U+FFFD, and nothing that only looks like it."""
+    session = await new_session(database)
+    log = EventLog(database, lambda _: None)
+    log.append(event(session, data=ErrorData(code="internal", message="\0 \\\0 \\u0000 \\\\u0000")))
+    await log.close()
+    assert log.refused == 0
+    (found,) = await stored(log, session)
+    message = found["data"]["message"]  # type: ignore[index]
+    assert message.replace("\ufffd", "\0") == "\0 \\\0 \\u0000 \\\\u0000"
 
 
 async def test_a_locked_database_delays_but_loses_nothing(place: Place, caplog: pytest.LogCaptureFixture) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Set as AbstractSet
 from typing import Any, Literal
 
 import uuid_utils
@@ -20,6 +21,18 @@ class Model(BaseModel):
     def wire(self) -> dict[str, Any]:
         """JSON-ready dictionary with camelCase keys; fields that are None by default and unset are left out."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+    def wire_text(self) -> str:
+        """What `wire` gives, as compact JSON text."""
+        return self.model_dump_json(by_alias=True, exclude_unset=True)
+
+    def index_labels(self) -> AbstractSet[str]:
+        """By which labels a stored event with this data is found."""
+        return frozenset()
+
+    def index_text(self) -> str:
+        """By the words of which text a stored event with this data is found."""
+        return ""
 
 
 def new_id() -> str:

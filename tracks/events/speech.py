@@ -34,3 +34,7 @@ class TranscriptData(Model):
     speaker: str | None = None
     engine: str
     """The model that heard it."""
+
+    def index_text(self) -> str:
+        """What was said."""
+        return self.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from typing import Literal
 
 from .envelope import Model
@@ -39,6 +40,10 @@ class DetectionData(Model):
     """What that client calls the frame."""
     objects: list[DetectedObject]
 
+    def index_labels(self) -> AbstractSet[str]:
+        """Of everything in the frame."""
+        return {each.label for each in self.objects}
+
 
 class ObjectData(Model):
     """A tracked object entered the scene, has stayed, or left it."""
@@ -58,3 +63,7 @@ class ObjectData(Model):
     frame_ts: float | None = None
     """As in `detection`, of the frame in which this was noticed."""
     frame_id: str | None = None
+
+    def index_labels(self) -> AbstractSet[str]:
+        """Its own."""
+        return {self.label}
