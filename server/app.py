@@ -65,6 +65,7 @@ from .routes import models as model_routes
 from .sandbox import decoder_check
 from .sessions import LiveSessions
 from .settings import Settings
+from .source_files import SourceFiles
 from .store import Sessions, Sources
 from .stream.starts import Starts
 from .stream.streams import Streams, add_stream
@@ -165,6 +166,10 @@ async def serve(
         process = ProcessNumbers()
         metrics = Metrics(lambda: _samples(live), lag, event_log)
         metrics.add(ArtifactNumbers(artifacts))
+        source_files = SourceFiles(settings.data_dir / "sources", settings.uploads_max_mb << 20)
+        await source_files.start(await source_rows.ids("upload"))
+        uploads = Uploads(settings.data_dir / "uploads", Limits().max_bytes)
+        await uploads.start()
         live = LiveSessions(
             rows,
             source_rows,
@@ -173,6 +178,7 @@ async def serve(
             bus,
             engines,
             hearing,
+            source_files,
             metrics,
             lambda: SessionNumbers(process, lag),
             PeerOptions(
@@ -233,14 +239,12 @@ async def serve(
         )
         add_access(app, access, role_of)
         access_routes.add_routes(app, access)
-        sources.add_routes(app, source_rows, live)
+        sources.add_routes(app, source_rows, live, uploads, source_files)
         sessions.add_routes(app, rows, source_rows, live, artifacts, settings.ice_servers)
         peers.add_routes(app, live)
         events.add_routes(app, rows, event_log)
         artifact_routes.add_routes(app, rows, live, artifacts)
         transcript.add_routes(app, rows, event_log)
-        uploads = Uploads(settings.data_dir / "uploads", Limits().max_bytes)
-        await uploads.start()
         transcriber = Transcriber(recognisers, hearing.vad, uploads, Limits())
         audio.add_routes(app, transcriber)
         frame_threads = ThreadPoolExecutor(FRAME_THREADS, thread_name_prefix="frames")

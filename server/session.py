@@ -63,6 +63,7 @@ class LiveSession:
         self._last_frames = 0
         self._last_frame_s = 0.0
         self._numbers: MetricData | None = None
+        self._playing: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._watcher: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
@@ -74,13 +75,13 @@ class LiveSession:
             stats,
             observe=self._observed,
             on_error=self._failed,
-            on_source_ended=self._source_ended,
+            on_source_ended=lambda: self._track_ended("video"),
         )
         self._relay = Relay(self._vision, stats)
         self._listener = None if parts.listener is None else parts.listener(self._emit, self._failed, stats)
         self._speech = None
         if self._listener is not None:
-            self._speech = SpeechTrack(self._listener, stats, on_source_ended=lambda: None)
+            self._speech = SpeechTrack(self._listener, stats, on_source_ended=lambda: self._track_ended("audio"))
         sound = self._speech or (None if parts.source is None else parts.source.audio)
         self._sound = None if sound is None else Relay(sound, stats)
 
@@ -99,9 +100,10 @@ class LiveSession:
     def _play(self, source: Source) -> None:
         """Watch and listen to what the server has itself; both tracks count from one moment."""
         clock = SourceClock(self._clock)
-        for track in (source.video if self._sees else None, source.audio):
-            if track is not None:
-                self._attach(track, clock)
+        for played, track in ((source.video, self._vision if self._sees else None), (source.audio, self._speech)):
+            if played is not None and track is not None:
+                self._playing.add(played.kind)
+                track.attach(played, clock)
         self._expect_sound("the source", has_sound=source.audio is not None)
 
     @property
@@ -116,12 +118,7 @@ class LiveSession:
 
     def describe(self) -> dict[str, Any]:
         """What a peer that attaches is told."""
-        return {
-            "sessionId": self.row.id,
-            "state": self.state,
-            "seq": self.last_seq,
-            "clockOrigin": self.clock_origin,
-        }
+        return {"sessionId": self.row.id, "state": self.state, "seq": self.last_seq, "clockOrigin": self.clock_origin}
 
     @property
     def clock_origin(self) -> float | None:
@@ -326,10 +323,14 @@ class LiveSession:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _source_ended(self) -> None:
-        """What the server plays is over, and so is the session; a publisher may come back."""
-        if self._parts.source is not None:
-            self.end_soon("source ended")
+    def _track_ended(self, kind: str) -> None:
+        """When all that the server plays is over, so is the session; a publisher may come back."""
+        source = self._parts.source
+        self._playing.discard(kind)
+        if source is not None and (source.failure is not None or not self._playing):
+            if source.failure is not None and self._ending is None:
+                self._failed(source.failure)
+            self.end_soon("source ended" if source.failure is None else f"source failed: {source.failure.message}")
 
     def _failed(self, error: VedetteError) -> None:
         logger.warning("session %s: %s: %s", self.row.id, error.code, error.message)

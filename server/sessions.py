@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 
 from signaling.peer import Peer, PeerOptions
@@ -33,6 +33,7 @@ from .principal import Principal
 from .roles import Role
 from .session import SERVER_STOPPED, LiveSession
 from .session_parts import SessionParts
+from .source_files import SourceFiles
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ class LiveSessions:
         bus: EventBus,
         engines: Engines,
         hearing: Hearing,
+        files: SourceFiles,
         metrics: Metrics,
         numbers: Callable[[], SessionNumbers],
         peer_options: PeerOptions,
@@ -69,6 +71,7 @@ class LiveSessions:
         self._bus = bus
         self._engines = engines
         self._hearing = hearing
+        self._files = files
         self._metrics = metrics
         self._numbers = numbers
         self._peer_options = peer_options
@@ -110,14 +113,14 @@ class LiveSessions:
             _check("class", classes, (await worker.start()).info.labels)
         options = self._engines.options(profile, overlay, classes)
         tracker = await asyncio.to_thread(resolve, TRACKERS["bytetrack"])
-        opened = await _open(source.kind)
+        stats = Stats(on_latency=self._metrics.observe_stage)
+        opened = await self._open(source, pipelines, stats)
         try:
             row = await self._sessions.create(source.id, pipelines, profile.name, options.overlay, classes)
         except BaseException:
             if opened is not None:
                 await opened.close()
             raise
-        stats = Stats(on_latency=self._metrics.observe_stage)
         events = ThumbnailedEvents(self._artifacts, row.id, row.source_id, self._emit, stats)
 
         async def flush() -> None:
@@ -191,6 +194,25 @@ class LiveSessions:
         except NotFound as error:
             raise InvalidRequest(error.message) from None
 
+    async def _open(self, source: store.Source, pipelines: Sequence[str], stats: Stats) -> Source | None:
+        """The source open, if the server opens it itself; None for one that clients publish to.
+
+        Raises SourceUnreachable; InvalidRequest when it lacks what the pipelines are for.
+        """
+        if source.kind not in SOURCES:
+            return None
+        open_source: Callable[..., Awaitable[Source]] = await asyncio.to_thread(resolve, SOURCES[source.kind])
+        if source.kind != "upload":
+            return await open_source()
+        path, media = self._files.path(source.id), self._files.media(source.id)
+        has = {"vision": media is not None and media.video, "audio": media is not None and media.audio}
+        for pipeline in pipelines:
+            if not has[pipeline]:
+                able = ", ".join(name for name, there in has.items() if there)
+                raise InvalidRequest(f"the file has nothing for pipeline {pipeline!r}, have: {able}")
+        # Its sound is for viewers, too.
+        return await open_source(path=path, video="vision" in pipelines, audio=True, stats=stats)
+
     def find(self, session_id: str) -> LiveSession | None:
         """The session if it runs here."""
         return self._live.get(session_id)
@@ -262,15 +284,6 @@ class LiveSessions:
         self._live.pop(session.row.id, None)
         self._metrics.session_ended(session.stats)
         logger.info("session %s ended: %s", session.row.id, session.reason)
-
-
-async def _open(kind: str) -> Source | None:
-    """The server-side source of that kind, open; None for one that clients publish to. Raises SourceUnreachable."""
-    if kind not in SOURCES:
-        return None
-    open_source = await asyncio.to_thread(resolve, SOURCES[kind])
-    opened: Source = await open_source()
-    return opened
 
 
 def _check(what: str, given: Collection[str], known: Sequence[str]) -> None:

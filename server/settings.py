@@ -120,6 +120,8 @@ class Settings(BaseModel):
     """A Postgres server; None is SQLite in the data directory."""
     artifacts_max_mb: int = Field(default=2048, ge=1)
     """Room for thumbnails and snapshots, in units of 2^20 bytes; beyond it the oldest go."""
+    uploads_max_mb: int = Field(default=4096, ge=1)
+    """Room for uploaded files, in units of 2^20 bytes; beyond it no more are taken."""
     web_dir: Path | None = None
     """The built console; None is web/out beside the packages."""
     models: Path | None = None

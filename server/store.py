@@ -21,7 +21,7 @@ __all__ = ["EventLog", "Session", "Sessions", "Source", "Sources"]
 
 PAGE_ROWS = 1000
 FINAL_STATES: tuple[SessionState, ...] = ("ended", "failed")
-CLIENT_KINDS = ("webcam", "demo")
+CLIENT_KINDS = ("webcam", "demo", "upload")
 """Kinds of sources that are there for a client: without it, their sessions are over."""
 
 
@@ -73,9 +73,11 @@ class Sources:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def create(self, kind: str, name: str, url: str | None = None, device: str | None = None) -> Source:
-        """Make a source; it is committed when this returns."""
-        row = SourceRow(id=new_id(), kind=kind, name=name, url=url, device=device, created_at=time.time())
+    async def create(
+        self, kind: str, name: str, url: str | None = None, device: str | None = None, *, id: str | None = None
+    ) -> Source:
+        """Make a source, of that id if one is given; it is committed when this returns."""
+        row = SourceRow(id=id or new_id(), kind=kind, name=name, url=url, device=device, created_at=time.time())
         await self._database.write(lambda client: row.save(using_db=client, force_create=True))
         return _source(row)
 
@@ -92,6 +94,13 @@ class Sources:
         """Those of the sources that there are, or were before they were deleted."""
         rows = await self._database.read(lambda client: SourceRow.filter(id__in=list(ids)).using_db(client))
         return {row.id: _source(row) for row in rows}
+
+    async def ids(self, kind: str) -> list[str]:
+        """Of all sources of a kind."""
+        found = await self._database.read(
+            lambda client: SourceRow.filter(kind=kind, deleted_at=None).using_db(client).values_list("id", flat=True)
+        )
+        return [str(each) for each in found]
 
     async def page(self, after: str = "", limit: int = 100) -> tuple[list[Source], str | None]:
         """Sources with an id > `after`, oldest first, and the `after` of the next page, None when there is none."""

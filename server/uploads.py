@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
 import shutil
@@ -78,7 +79,8 @@ class Uploads:
         finally:
             # Not awaited: a request that was cancelled leaves nothing behind either.
             file.close()
-            os.unlink(file.name)
+            with contextlib.suppress(FileNotFoundError):  # whoever keeps the file has moved it
+                os.unlink(file.name)
 
     def _make(self, size: int) -> IO[bytes]:
         if shutil.disk_usage(self._folder).free < size + LEFT_FREE_BYTES:

@@ -21,6 +21,7 @@ M = TypeVar("M", bound=BaseModel)
 
 _ID = re.compile(r"[0-9A-Za-z-]{1,36}")
 _DECLARED: web.AppKey[dict[web.AbstractRoute, Route]] = web.AppKey("declared")
+FORM = "multipart/form-data"
 _GIVEN = web.RequestKey("given", dict[type[BaseModel], BaseModel])
 
 
@@ -79,7 +80,7 @@ def _validating(route: Route) -> Handler:
         found: dict[type[BaseModel], BaseModel] = {}
         if route.query is not None:
             found[route.query] = read_query(request, route.query)
-        if isinstance(route.body, JsonBody):
+        if isinstance(route.body, JsonBody) and not (route.body.form and request.content_type == FORM):
             model = route.body.model
             absent = route.body.optional and not request.can_read_body
             found[model] = model() if absent else await read_json(request, model)

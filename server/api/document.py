@@ -72,7 +72,7 @@ def _sent(routes: Sequence[Route]) -> list[type[BaseModel]]:
     for route in routes:
         if isinstance(route.body, JsonBody | Form):
             models.append(route.body.model)
-        elif isinstance(route.body, RawBody) and route.body.form is not None:
+        if isinstance(route.body, JsonBody | RawBody) and route.body.form is not None:
             models.append(route.body.form)
     return models
 
@@ -133,10 +133,13 @@ def _sample(route: Route, components: Components) -> Any:
 
 def _request_body(body: JsonBody | Form | RawBody, components: Components) -> dict[str, Any]:
     if isinstance(body, JsonBody):
-        return {"required": not body.optional, "content": {JSON: _content(body.model, components)}}
+        content: dict[str, Any] = {JSON: _content(body.model, components)}
+        if body.form is not None:
+            content["multipart/form-data"] = _content(body.form, components)
+        return {"required": not body.optional, "content": content}
     if isinstance(body, Form):
         return {"required": True, "content": {"multipart/form-data": _content(body.model, components)}}
-    content: dict[str, Any] = {}
+    content = {}
     if body.form is not None:
         content["multipart/form-data"] = _content(body.form, components)
     content.update({media_type: {} for media_type in body.media_types})

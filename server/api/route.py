@@ -40,6 +40,8 @@ class JsonBody:
     model: type[BaseModel]
     optional: bool = False
     """Without a body, the model's defaults hold."""
+    form: type[BaseModel] | None = None
+    """A form with these fields may be sent instead, which the handler reads itself as it comes in."""
 
 
 @dataclass(frozen=True, slots=True)
