@@ -35,7 +35,6 @@ PACKET_SAMPLES = PLAY_RATE // 50
 """Of a frame of sound: 20 ms."""
 AHEAD_PARTS = 100
 """Of sound, 10 s: muxers keep picture and sound no further apart."""
-LATE_S = 0.1
 
 
 class FileSource:
@@ -112,10 +111,6 @@ class FileSource:
         await self._wanted.wait()
         while (shot := await self._shots.get()) is not None:
             await self._pace.until(shot.at_s)
-            if self._pace.elapsed_s() - shot.at_s > LATE_S and not self._shots.empty():
-                shot.drop()
-                self._lost()
-                continue
             track.offer(shot.take())
         track.stop()
 
