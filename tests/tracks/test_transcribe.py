@@ -21,7 +21,7 @@ def test_pieces_hold_what_is_spoken_where_it_is() -> None:
     """Words close to each other share a piece, a long pause parts two, and samples are those of their times."""
     samples = sound(1.0, 0.5, 1.0, 0.5, 4.0, 0.5, 0.2)
     found = pieces(samples, LoudVad())
-    assert [(round(each.start_s, 1), round(each.end_s, 1)) for each in found] == [(0.7, 3.3), (6.7, 7.7)]
+    assert [(round(each.start_s, 1), round(each.end_s, 1)) for each in found] == [(0.5, 3.5), (6.5, 7.7)]
     for each in found:
         np.testing.assert_array_equal(
             each.samples, samples[round(each.start_s * SAMPLE_RATE) : round(each.end_s * SAMPLE_RATE)]

@@ -15,6 +15,7 @@ import pytest
 from av import VideoFrame
 from numpy.typing import NDArray
 
+from tests.children import children
 from tests.tracks.media.clips import encoded, movie, tone, video
 from tests.waiting import until
 from tracks.media.film import Film, Played, Shot, examine, show_film
@@ -37,10 +38,10 @@ KINDS = [
 async def _nothing_left() -> AsyncIterator[None]:
     """No process and no descriptor is left, and no memory that frames came in."""
     here = psutil.Process()
-    before, children = here.num_fds(), here.children()
+    before, had = here.num_fds(), children()
     yield
     gc.collect()
-    await until(lambda: here.children() == children, 5.0)
+    await until(lambda: children() == had, 5.0)
     await until(lambda: here.num_fds() <= before, 5.0)
     assert not mapped()
 
@@ -242,7 +243,7 @@ async def test_the_decoder_waits_for_room(tmp_path: Path) -> None:
     """Without a reader it stops when the slots are full: memory is bounded by them, whatever the length of the film."""
     path = movie(tmp_path / "clip.mp4", codecs=("libx264", ""), seconds=4.0, size=(640, 360))
     async with show_film(path) as film:
-        (child,) = psutil.Process().children()
+        (child,) = children()
         parts = film.parts()
         first = await anext(parts)
         assert isinstance(first, Shot)

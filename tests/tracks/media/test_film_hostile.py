@@ -14,6 +14,7 @@ import numpy as np
 import psutil
 import pytest
 
+from tests.children import children
 from tests.tracks.media.clips import encoded, flash, movie, silent_flac, tone, video
 from tests.waiting import until
 from tracks.errors import Overloaded, PayloadTooLarge, UnsupportedMedia
@@ -29,9 +30,9 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 async def _nothing_left() -> AsyncIterator[None]:
     """No process, no zombie, and no descriptor is left."""
     here = psutil.Process()
-    before, children = here.num_fds(), here.children()
+    before, had = here.num_fds(), children()
     yield
-    await until(lambda: here.children() == children, 5.0)
+    await until(lambda: children() == had, 5.0)
     await until(lambda: here.num_fds() <= before, 5.0)
 
 
@@ -141,7 +142,7 @@ async def test_a_decoder_that_is_killed_is_an_overload(tmp_path: Path) -> None:
     async with show_film(path) as film:
         parts = film.parts()
         shot = await anext(parts)
-        (child,) = psutil.Process().children()
+        (child,) = children()
         child.send_signal(signal.SIGKILL)
         with pytest.raises(Overloaded, match="want of memory"):
             await drop_all(parts)

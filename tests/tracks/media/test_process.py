@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.children import children
 from tests.tracks.media.clips import encoded, silent_flac, tone
 from tests.waiting import until
 from tracks.errors import Overloaded, UnsupportedMedia, VedetteError
@@ -23,9 +24,9 @@ from tracks.media.limits import MIB, Limits
 async def _nothing_left() -> AsyncIterator[None]:
     """No process, no zombie and no descriptor is left."""
     here = psutil.Process()
-    before, children = here.num_fds(), here.children()
+    before, had = here.num_fds(), children()
     yield
-    await until(lambda: here.children() == children, 5.0)
+    await until(lambda: children() == had, 5.0)
     await until(lambda: here.num_fds() <= before, 5.0)
 
 
@@ -109,9 +110,8 @@ async def test_leaving_early_ends_the_child(tmp_path: Path) -> None:
 async def test_cancelling_ends_the_child(rogue: Callable[[str], Path], orders: str) -> None:
     """A request that is gone leaves no process, wherever it was."""
     reading = asyncio.create_task(read_audio(rogue(orders), limits=Limits(max_duration_s=1e9)))
-    here = psutil.Process()
-    await until(lambda: here.children())
-    (child,) = here.children()
+    await until(children)
+    (child,) = children()
     await until(lambda: orders == "asleep" or reading.done() or _has_run(child))
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -133,11 +133,10 @@ async def test_cancelling_at_any_moment_leaves_nothing(tmp_path: Path) -> None:
 
 async def test_the_child_waits_for_its_reader(rogue: Callable[[str], Path]) -> None:
     """What nobody has taken yet is not decoded: the pipe and one buffer are all that lies between."""
-    here = psutil.Process()
     async with decode_audio(rogue("endless")) as audio:
         chunks = audio.chunks()
         await anext(chunks)
-        (child,) = here.children()
+        (child,) = children()
         written = 0
         while written != (written := child.io_counters().write_chars) or child.status() == psutil.STATUS_RUNNING:
             await until(lambda: child.status() != psutil.STATUS_RUNNING)

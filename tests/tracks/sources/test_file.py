@@ -9,13 +9,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 from av import AudioFrame, VideoFrame
 from av.frame import Frame
 
+from tests.children import children
 from tests.tracks.media.clips import movie, video
 from tests.tracks.media.test_film import is_bright
 from tests.tracks.sources.clocks import SteppedClock
@@ -31,7 +31,7 @@ from tracks.stats import Stats
 async def _nothing_left() -> AsyncIterator[None]:
     """No process is left."""
     yield
-    await until(lambda: not psutil.Process().children(), 5.0)
+    await until(lambda: not children(), 5.0)
 
 
 async def all_of(track: MediaStreamTrack | None) -> list[tuple[float, Frame]]:
@@ -145,7 +145,7 @@ async def test_a_decoder_that_dies_ends_it_with_the_reason(tmp_path: Path) -> No
     source = await open_file(movie(tmp_path / "clip.mp4", seconds=8.0))
     assert source.video is not None
     await source.video.recv()
-    psutil.Process().children()[0].send_signal(signal.SIGKILL)
+    children()[0].send_signal(signal.SIGKILL)
     await asyncio.gather(all_of(source.video), all_of(source.audio))
     assert isinstance(source.failure, Overloaded)
     await source.close()

@@ -1,0 +1,10 @@
+"""Processes that the test has started."""
+
+from __future__ import annotations
+
+import psutil
+
+
+def children(of: int | None = None) -> list[psutil.Process]:
+    """Those of this process, or of another, without the Postgres that all tests share until the last has run."""
+    return [child for child in psutil.Process(of).children() if child.name() != "postgres"]
