@@ -9,6 +9,7 @@ import statistics
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from aiohttp import FormData
 from aiohttp.test_utils import TestClient, TestServer
@@ -260,3 +261,15 @@ async def test_only_so_many_files_at_once(tmp_path: Path) -> None:
         assert caught.value.details == {"retryAfter": 5.0}
     with files.place(0):
         pass
+
+
+async def test_a_decoder_that_dies_ends_the_session_with_the_reason(api: Api, tmp_path: Path) -> None:
+    """As an `error` event with its code, and in the session's reason; the server goes on."""
+    made = await upload(api, movie(tmp_path / "clip.mp4", seconds=8.0))
+    session_id = await play(api, made, pipelines=BOTH)
+    await until_async(lambda: has_state(api, session_id, "live"))
+    psutil.Process().children()[-1].kill()
+    await until_async(lambda: has_state(api, session_id, "ended"))
+    assert (await api.session(session_id))["reason"].startswith("source failed: the system has killed the decoder")
+    (told,) = await api.events(session_id, kind="error")
+    assert told["data"]["code"] == "overloaded"
