@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from aiohttp import web
@@ -139,6 +139,10 @@ class SessionStats(RootModel[MetricData | NoNumbers]):
     )
 
 
+Running = Mapping[str, LiveSession]
+"""Sessions that run here, by their ids."""
+
+
 def add_routes(
     app: web.Application,
     rows: store.Sessions,
@@ -153,20 +157,21 @@ def add_routes(
     async def create(request: web.Request) -> web.Response:
         body = given(request, NewSession)
         session = await live.create(body.source_id, body.pipelines, body.profile, body.overlay, body.classes)
-        return await to_join(session.row, 201, {"Location": f"/sessions/{session.row.id}"})
+        return await to_join(session.row, here(), 201, {"Location": f"/sessions/{session.row.id}"})
 
     async def index(request: web.Request) -> web.Response:
-        page = given(request, OrderedPageQuery)
+        page, running = given(request, OrderedPageQuery), here()
         found, after = await rows.page(page.after, page.limit, newest=page.order == "newest")
-        return reply(SessionPage(sessions=await infos(found), next=after))
+        return reply(SessionPage(sessions=await infos(found, running), next=after))
 
     async def show(request: web.Request) -> web.Response:
-        return await to_join(await rows.get(request.match_info["session_id"]))
+        running = here()
+        return await to_join(await rows.get(request.match_info["session_id"]), running)
 
     async def change(request: web.Request) -> web.Response:
         session = await live.get(request.match_info["session_id"])
         await session.change(given(request, SessionChange))
-        return await to_join(session.row)
+        return await to_join(session.row, here())
 
     async def stats(request: web.Request) -> web.Response:
         session = await live.get(request.match_info["session_id"])
@@ -183,12 +188,18 @@ def add_routes(
             await artifacts.delete_of(session_id)
         return web.Response(status=204)
 
-    async def infos(found: Sequence[store.Session]) -> list[SessionInfo]:
-        known = await sources.by_id({row.source_id for row in found})
-        return [_info(row, known.get(row.source_id), live.find(row.id)) for row in found]
+    def here() -> Running:
+        # Looked at before the rows are read: one that ends meanwhile knows so itself, and its row may not yet.
+        return {session.row.id: session for session in live}
 
-    async def to_join(row: store.Session, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
-        (info,) = await infos([row])
+    async def infos(found: Sequence[store.Session], running: Running) -> list[SessionInfo]:
+        known = await sources.by_id({row.source_id for row in found})
+        return [_info(row, known.get(row.source_id), running.get(row.id)) for row in found]
+
+    async def to_join(
+        row: store.Session, running: Running, status: int = 200, headers: dict[str, str] | None = None
+    ) -> web.Response:
+        (info,) = await infos([row], running)
         return reply(SessionToJoin(**dict(info), ice_servers=servers), status, headers, exclude_unset=True)
 
     one, database = "/sessions/{session_id}", ("db_unavailable",)
