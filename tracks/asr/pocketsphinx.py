@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -29,6 +30,8 @@ from .streaming import joined
 LANGUAGE = "en"
 MAX_STREAMS = 2
 """A core keeps up with two voices; each stream's decoder takes 96 MB."""
+RESTART_S = 5.0
+"""From a process that did not start to the next try: partial transcripts are asked for twice a second."""
 _VARIANT = re.compile(r"\(\d+\)$")
 _FILLER = re.compile(r"<.*>|\[.*\]|\+\+.*\+\+")
 _FIRST_PERSON = re.compile(r"i('.*)?")
@@ -59,9 +62,16 @@ class PocketsphinxAsr:
     def __init__(self, info: AsrInfo, guards: Guards) -> None:
         self.info = info
         self._guards = guards
-        self._process: SphinxProcess | None = SphinxProcess()
-        self._live: SphinxProcess | None = SphinxProcess(ready_for=Op.OPEN)
+        self._process: SphinxProcess | None = None
+        self._live: SphinxProcess | None = None
         self._free = list(range(MAX_STREAMS))
+        self._start_again_s = 0.0
+        try:
+            self.process()
+            self.live_process()
+        except BaseException:
+            self.close()
+            raise
 
     def transcribe(self, utterance: Utterance, hints: Hints = NO_HINTS, *, cancelled: Cancelled = never) -> Transcript:
         """See `Asr.transcribe`. While it waits for its process it asks whether it is cancelled; a stream may be pushed,
@@ -112,13 +122,13 @@ class PocketsphinxAsr:
         return _Stream(self, process, number, start_s, hints)
 
     def process(self) -> SphinxProcess:
-        """The process for what is final, a new one if it is gone."""
-        self._process = _alive(self._process, Op.WHOLE)
+        """The process for what is final, a new one if it is gone. Raises ModelUnavailable when that does not start."""
+        self._process = self._alive(self._process, Op.WHOLE)
         return self._process
 
     def live_process(self) -> SphinxProcess:
-        """The process for streams, a new one if it is gone."""
-        self._live = _alive(self._live, Op.OPEN)
+        """The process for streams, a new one if it is gone. Raises ModelUnavailable when that does not start."""
+        self._live = self._alive(self._live, Op.OPEN)
         return self._live
 
     def shut(self, process: SphinxProcess, number: int) -> None:
@@ -127,6 +137,21 @@ class PocketsphinxAsr:
         if process is self._live and process.alive:
             with contextlib.suppress(ModelUnavailable):  # whoever needs it next gets a new one
                 process.ask(Op.SHUT, number)
+
+    def _alive(self, process: SphinxProcess | None, ready_for: Op) -> SphinxProcess:
+        """The process, or a new one in its place."""
+        if process is not None and process.alive:
+            return process
+        if process is not None:
+            process.close()
+        left_s = self._start_again_s - time.monotonic()
+        if left_s > 0:
+            raise ModelUnavailable(f"{self.info.name} did not start; tried again in {left_s:.0f} s at the earliest")
+        try:
+            return SphinxProcess(ready_for=ready_for)
+        except (ModelUnavailable, OSError):
+            self._start_again_s = time.monotonic() + RESTART_S
+            raise
 
     def close(self) -> None:
         """End the processes."""
@@ -162,15 +187,6 @@ class _Stream:
         if self._open:
             self._open = False
             self._asr.shut(self._process, self._number)
-
-
-def _alive(process: SphinxProcess | None, ready_for: Op) -> SphinxProcess:
-    """The process, or a new one in its place."""
-    if process is not None and process.alive:
-        return process
-    if process is not None:
-        process.close()
-    return SphinxProcess(ready_for=ready_for)
 
 
 def to_words(heard: Sequence[Spoken], start_s: float, end_s: float) -> tuple[Word, ...]:

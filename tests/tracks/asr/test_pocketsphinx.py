@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from tests.tracks.asr.conftest import noise, read, utterance
-from tracks.asr import DecodingCancelled, Hints
+from tracks.asr import DecodingCancelled, Hints, pocketsphinx
 from tracks.asr.options import Options
 from tracks.asr.pocketsphinx import MAX_STREAMS, PocketsphinxAsr, load, to_words
 from tracks.asr.self_test import clip
@@ -169,6 +169,52 @@ def test_a_process_that_broke_is_replaced(sentence: Samples) -> None:
     assert asr.live_process().pid != live.pid
     assert len(streams) == MAX_STREAMS
     asr.close()
+
+
+def test_a_process_that_does_not_start_is_not_tried_all_the_time(
+    sentence: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each try takes a second of processor time: in between calls fail at once, and later one works again."""
+    asr = load(Registry.load().bundled_recogniser, Options())
+    asr.process().close()
+    tries = []
+
+    def broken(**options: object) -> SphinxProcess:
+        tries.append(options)
+        raise ModelUnavailable("no memory")
+
+    monkeypatch.setattr(pocketsphinx, "RESTART_S", 0.5)
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(pocketsphinx, "SphinxProcess", broken)
+        for said in ("no memory", "did not start; tried again in", "did not start; tried again in"):
+            with pytest.raises(ModelUnavailable, match=said):
+                asr.transcribe(utterance(sentence))
+    assert len(tries) == 1
+    began_s = time.monotonic()
+    while True:
+        try:
+            assert asr.process().alive
+            break
+        except ModelUnavailable:
+            assert time.monotonic() - began_s < 10
+            time.sleep(0.01)
+    asr.close()
+
+
+def test_one_process_without_the_other_does_not_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What could not be loaded will be tried again: nothing may be left of each try."""
+    started: list[SphinxProcess] = []
+
+    def one_only(**options: Op) -> SphinxProcess:
+        if started:
+            raise ModelUnavailable("no memory")
+        started.append(SphinxProcess(**options))
+        return started[0]
+
+    monkeypatch.setattr(pocketsphinx, "SphinxProcess", one_only)
+    with pytest.raises(ModelUnavailable, match="no memory"):
+        load(Registry.load().bundled_recogniser, Options())
+    assert not started[0].alive
 
 
 def test_a_process_that_hangs_is_ended() -> None:
