@@ -23,6 +23,7 @@ from tracks.errors import Conflict, Overloaded
 from tracks.stats import Stats
 
 from .channel import Controlled, EventChannels
+from .opus import ask_for_detail
 from .sdp import MAX_CANDIDATES, apply_offer, validate_offer
 
 logger = logging.getLogger(__name__)
@@ -117,7 +118,7 @@ class Peer:
         )
         if publishing:
             self._host.published(self, publishing)
-        return str(self._pc.localDescription.sdp)
+        return ask_for_detail(self._pc.localDescription.sdp)
 
     async def add_candidates(self, candidates: Sequence[RTCIceCandidate]) -> None:
         """Trickled candidates. Raises Overloaded past the cap, Conflict once the peer is closed."""

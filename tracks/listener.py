@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from .asr import NO_HINTS, Hints
+from .asr import NO_HINTS, Asr, Hints
 from .backlog import Backlog, BacklogOptions, Waiting
 from .dictation import AsrWorker, Dictation
 from .errors import Overloaded, VedetteError
@@ -26,7 +26,7 @@ from .types import SAMPLE_RATE, Transcript, Utterance
 from .vad import WINDOW_S, Vad
 
 RETRY_S = 0.25
-"""Until a recogniser that had no room is asked again."""
+"""Until a recogniser that had no room is asked again, and at least until one that could not be had is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Listener:
         self._mute_timer: asyncio.TimerHandle | None = None
         self._heard_at_s = 0.0
         self._deaf = False
-        """There is no recogniser to be had."""
+        """There is no recogniser to be had so far."""
         self._closing = False
         self._cut_off = False
         """Nobody waits for the recogniser any more; read on its thread."""
@@ -203,17 +203,26 @@ class Listener:
     async def _recognise(self) -> None:
         """Ask the recogniser for whatever is due until closed: what is final, and, as far as it can do both, partial
         transcripts of who speaks meanwhile."""
-        try:
-            asr = await self._worker.start()
-            self._engine, self._follows_meanwhile = asr.info.name, asr.follows_meanwhile
-        except VedetteError as error:
-            self._deaf = True
-            self._backlog.clear()
-            self._on_error(error)
-            return
+        asr = await self._recogniser()
+        self._engine, self._follows_meanwhile = asr.info.name, asr.follows_meanwhile
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._finals(), name="listen-finals")
             tasks.create_task(self._partials(), name="listen-partials")
+
+    async def _recogniser(self) -> Asr:
+        """The recogniser; one that cannot be had is told of, and asked for again. Nothing waits for it meanwhile: its
+        words would come too late."""
+        while True:
+            try:
+                asr = await self._worker.start()
+            except VedetteError as error:
+                self._deaf = True
+                self._backlog.clear()
+                self._fail(error)
+                await asyncio.sleep(max(RETRY_S, self._worker.retry_in_s))
+            else:
+                self._deaf = False
+                return asr
 
     async def _finals(self) -> None:
         while self._backlog or not self._closing:

@@ -19,6 +19,8 @@ from tests.e2e.test_browser import events_of
 from tests.waiting import until
 
 RATE = 48_000
+LEAST_BITRATE = 80_000
+"""Bits per second while somebody speaks: by itself Chromium sends 32,000, from which words are hard to tell."""
 PATIENCE_MS = 60_000
 """The sentence takes 11 s; on a busy machine the recogniser is behind."""
 WORDS = frozenset(
@@ -52,6 +54,25 @@ FINALS = """
 """
 """The final lines, and when they were said."""
 
+CONNECTIONS = """
+window.connections = [];
+window.RTCPeerConnection = class extends RTCPeerConnection {
+  constructor(...given) {
+    super(...given);
+    window.connections.push(this);
+  }
+};
+"""
+SOUND_SENT = """
+async () => {
+  const stats = await Promise.all(window.connections.map((each) => each.getStats()));
+  const sound = (each) => each.type === 'outbound-rtp' && each.kind === 'audio';
+  const sent = stats.flatMap((each) => [...each.values()]).find(sound);
+  return {bytes: sent.bytesSent, at: sent.timestamp / 1000};
+}
+"""
+"""Bytes of sound that have gone out, and when that was."""
+
 
 @pytest.fixture
 def microphone_file(shared: Path, tmp_path: Path) -> Path:
@@ -81,6 +102,7 @@ async def test_a_sentence_is_shown_as_it_is_spoken(start_server: Any, page: Page
     await until(lambda: any("recogniser  pocketsphinx" in line for line in server.output))
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
+    await page.add_init_script(CONNECTIONS)
     await page.goto(server.url)
     await page.get_by_label("Beside the picture").get_by_text("Transcript").click()
     microphone = page.get_by_role("button", name="Microphone", exact=True)
@@ -91,11 +113,14 @@ async def test_a_sentence_is_shown_as_it_is_spoken(start_server: Any, page: Page
     # Let go of and taken again: the file begins anew, and its first words are said into a connection that stands.
     await microphone.click()
     await page.get_by_role("button", name="Switch the microphone on").click()
+    before = await page.evaluate(SOUND_SENT)
     said = page.get_by_label("What was said")
     finals, partials = said.locator("li[data-partial=false]"), said.locator("li[data-partial=true]")
 
     await expect(partials.filter(has_text=re.compile(r"\byou\b"))).to_be_visible(timeout=PATIENCE_MS)
     await expect(page.get_by_role("complementary", name="Transcript").get_by_role("status")).to_have_count(0)
+    sent = await page.evaluate(SOUND_SENT)
+    assert 8 * (sent["bytes"] - before["bytes"]) / (sent["at"] - before["at"]) > LEAST_BITRATE
     await page.screenshot(path=tmp_path / "speaking.png")
     await expect(finals.filter(has_text=re.compile(r"\byou\b"))).to_be_visible(timeout=PATIENCE_MS)
     await expect(partials).to_have_count(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from server.app import serve
 from server.health import Health
 from server.settings import Settings
 from tests.fakes import BrightDetector
-from tests.fakes_speech import BeepAsr, LoudVad
+from tests.fakes_speech import BeepAsr, Clicks, LoudVad
 from tests.server.clients import Api, Browser, until_async
 from tests.waiting import until
 from tracks.errors import ModelUnavailable
@@ -98,4 +99,20 @@ async def test_a_session_that_began_without_a_detector_sees_later(
     await until(lambda: browser.kinds("error") and len(browser.pictures) > 5)
     disk.mounted = True
     await until(lambda: any(event["data"]["objects"] for event in browser.live_kinds("detection")))
+    assert [event["data"]["code"] for event in browser.kinds("error")] == ["model_unavailable"]
+
+
+@pytest.mark.parametrize("api", [0.02], indirect=True)
+async def test_a_session_that_began_without_a_recogniser_hears_later(
+    api: Api, disk: Disk, browsers: list[Browser]
+) -> None:
+    """It is told once that there is none, tells who speaks, and has words as soon as there is one."""
+    session_id = await api.make_session(pipelines=["audio"])
+    browser = Browser(api, session_id, tracks=(Clicks(time.monotonic()),))
+    browsers.append(browser)
+    await browser.connect()
+    await until(lambda: browser.kinds("error") and len(browser.kinds("speech")) >= 2)
+    assert not browser.kinds("transcript")
+    disk.mounted = True
+    await until(lambda: any(event["data"]["final"] for event in browser.kinds("transcript")))
     assert [event["data"]["code"] for event in browser.kinds("error")] == ["model_unavailable"]
