@@ -101,6 +101,9 @@ def _options(argv: Sequence[str] | None) -> RunOptions:
         "--weights", default=None, help=f"a path or a name (default: {WEIGHTS} in ../shared, else people)"
     )
     parser.add_argument("--connects", type=int, default=200, help="how many times to connect and leave (default 200)")
+    parser.add_argument(
+        "--events", type=int, default=1_000_000, help="how many events to look through (default 1000000)"
+    )
     parser.add_argument("--out", type=Path, default=OUT, help="folder for content, logs and results")
     given = parser.parse_args(argv)
     phases = tuple(given.only.split(","))
@@ -112,7 +115,7 @@ def _options(argv: Sequence[str] | None) -> RunOptions:
     shared = shared_dir() / "models" / WEIGHTS
     weights = given.weights or (str(shared.resolve()) if shared.exists() else "people")
     out: Path = given.out.resolve()
-    return RunOptions(phases, weights, LONG_S if given.long else given.seconds, given.connects, out)
+    return RunOptions(phases, weights, LONG_S if given.long else given.seconds, given.connects, given.events, out)
 
 
 if __name__ == "__main__":

@@ -49,7 +49,15 @@ def word(number: int) -> str:
 class EventMaker:
     """An endless row of events of some sessions, `per_s` of them in a second of their own clock."""
 
-    def __init__(self, sessions: Sequence[Session], shares: Sequence[float], start_at: float, per_s: float) -> None:
+    def __init__(
+        self,
+        sessions: Sequence[Session],
+        shares: Sequence[float],
+        start_at: float,
+        per_s: float,
+        different: int | None = None,
+    ) -> None:
+        """`different`: so many of each kind have data of their own."""
         self._chance = random.Random(1)
         self._sessions = sessions
         self._shares = list(accumulate(shares))
@@ -69,7 +77,9 @@ class EventMaker:
             "metric": self._metric,
             "session": lambda: SessionData(state="live", change={"profile": "fast"}),
         }
-        self._pools = {kind: [make() for _ in range(DIFFERENT.get(kind, FEW))] for kind, make in makers.items()}
+        self._pools = {
+            kind: [make() for _ in range(different or DIFFERENT.get(kind, FEW))] for kind, make in makers.items()
+        }
 
     @property
     def at(self) -> float:

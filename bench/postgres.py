@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import psutil
 
 from .processes import free_port
 
@@ -54,7 +55,8 @@ class PostgresServer:
         if programs is None:
             raise PostgresFailed("there is no Postgres on this machine")
         self._programs = programs
-        self._user = _user()
+        self.user = _user()
+        """User and group that it runs as."""
         self._folder = Path(tempfile.mkdtemp(prefix="vedette-postgres-"))
         unsafe = () if durable else ("fsync=off", "full_page_writes=off", "synchronous_commit=off")
         self._options = (*unsafe, *options)
@@ -96,6 +98,16 @@ class PostgresServer:
         """Take it away as a power cut would; `start` recovers what it had written."""
         self._end(signal.SIGQUIT)
 
+    def freeze(self) -> None:
+        """Let it say nothing more, on connections that stay open, until `thaw`."""
+        for process in self._processes():
+            process.suspend()
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        for process in self._processes():
+            process.resume()
+
     def close(self) -> None:
         """Stop it and remove its files. Safe to call twice."""
         self.stop()
@@ -109,12 +121,12 @@ class PostgresServer:
         """Make a database, a copy of another if asked; returns its name."""
         self._made += 1
         name = f"test{self._made}"
-        await self._execute(f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
+        await self.execute(f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
         return name
 
     async def drop(self, database: str) -> None:
         """Remove a database, whoever is connected."""
-        await self._execute(f"DROP DATABASE {database} WITH (FORCE)")
+        await self.execute(f"DROP DATABASE {database} WITH (FORCE)")
 
     def ask(self, database: str, statement: str) -> list[list[str]]:
         """The rows that a program of its own is given, as text."""
@@ -124,7 +136,12 @@ class PostgresServer:
             raise PostgresFailed(f"psql ended with {asked.returncode}: {statement}")
         return [line.split("|") for line in said.decode().splitlines()]
 
-    async def _execute(self, statement: str) -> None:
+    def _processes(self) -> list[psutil.Process]:
+        parent = psutil.Process(self.pid)
+        return [parent, *parent.children(recursive=True)]
+
+    async def execute(self, statement: str) -> None:
+        """Run a statement that belongs to no database."""
         connection = await asyncpg.connect(self.url())
         try:
             await connection.execute(statement)
@@ -132,7 +149,7 @@ class PostgresServer:
             await connection.close()
 
     def _initialise(self) -> None:
-        uid, gid = self._user
+        uid, gid = self.user
         os.chown(self._folder, uid, gid)
         made = self._popen(
             "initdb",
@@ -181,7 +198,7 @@ class PostgresServer:
 
     def _popen(self, program: str, *arguments: str | Path, **streams: Any) -> subprocess.Popen[bytes]:
         command: Sequence[str | Path] = (self._programs / program, *arguments)
-        uid, gid = self._user
+        uid, gid = self.user
         identity: dict[str, Any] = {"user": uid, "group": gid, "extra_groups": ()} if os.geteuid() == 0 else {}
         environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"}
         return subprocess.Popen(

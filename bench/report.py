@@ -12,12 +12,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from .event_verdict import event_table
 from .figure import Verdict
 from .hearing_verdict import hearing_table
 from .phases import Stream
 from .verdict import Measured
 
-PACKAGES = ("aiortc", "aioice", "av", "numpy", "onnxruntime", "openvino", "pocketsphinx", "torch", "ultralytics")
+PACKAGES = (
+    *("aiortc", "aioice", "aiosqlite", "asyncpg", "av", "numpy"),
+    *("onnxruntime", "openvino", "pocketsphinx", "torch", "ultralytics"),
+)
 COLUMNS = ("sent fps", "back fps", "p50 ms", "p95 ms", "p99 ms", "1st 3rd", "last 3rd", "det/s", "lost", "lag p99")
 COST_COLUMNS = ("server", "outside", "client", "others", "out kb/s", "back kb/s", "1st frame", "skipped")
 
@@ -84,6 +88,8 @@ def table(measured: Measured) -> Iterator[str]:
             )
     if measured.hearing is not None:
         yield from hearing_table(measured.hearing)
+    if measured.events is not None:
+        yield from event_table(measured.events)
 
 
 def verdict_lines(found: Sequence[Verdict]) -> Iterator[str]:

@@ -15,14 +15,15 @@ from .accuracy import Truth, compare, read_shown
 from .connects import connects
 from .content import Content
 from .detector import DetectorOptions, bare_detector, find_truth
+from .events import events
 from .frame import frame_load
 from .hearing import hearing
 from .phases import StreamOptions, stream
 from .processes import free_port, server
 from .verdict import Measured
 
-PHASES = ("detector", "echo", "smooth", "load", "exact", "load-again", "frame", "connects", "hearing")
-WITHOUT_PICTURE = frozenset({"hearing"})
+PHASES = ("detector", "echo", "smooth", "load", "exact", "load-again", "frame", "connects", "hearing", "events")
+WITHOUT_PICTURE = frozenset({"hearing", "events"})
 PROFILES: Mapping[Overlay, str] = {"smooth": "fast", "exact": "accurate"}
 """Each overlay is measured in the profile whose default it is."""
 ALONE_S = 20.0
@@ -38,6 +39,7 @@ class RunOptions:
     """A path or a registry name."""
     seconds: float
     connects: int
+    events: int
     out: Path
     """Folder of content, logs and results, absolute."""
 
@@ -64,6 +66,7 @@ class Run:
             "frame": self._frame,
             "connects": self._connects,
             "hearing": self._hearing,
+            "events": self._events,
         }
         self._tell(f"{name} …")
         # A folder of its own for each phase: nothing that one leaves behind weighs on the next.
@@ -120,6 +123,9 @@ class Run:
 
     async def _hearing(self, data_dir: str) -> None:
         self.measured.hearing = await hearing(Path(data_dir), self._tell)
+
+    async def _events(self, data_dir: str) -> None:
+        self.measured.events = await events(Path(data_dir), self._options.events, self._tell)
 
     def _detector(self, data_dir: str, truth: Path | None = None) -> DetectorOptions:
         options = self._options

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 
 from .accuracy import Accuracy
 from .connects import Connects
 from .content import FPS
+from .event_verdict import event_verdicts
+from .events import OnDatabase
 from .figure import Verdict
 from .frame import FrameLoad
 from .hearing import Hearing
@@ -32,6 +34,7 @@ class Measured:
     frame: FrameLoad | None = None
     connects: Connects | None = None
     hearing: Hearing | None = None
+    events: Sequence[OnDatabase] | None = None
 
     @property
     def streams(self) -> list[Stream]:
@@ -66,6 +69,8 @@ def verdicts(measured: Measured) -> Iterator[Verdict]:
         yield _connects(measured.connects)
     if measured.hearing is not None:
         yield from hearing_verdicts(measured.hearing)
+    if measured.events is not None:
+        yield from event_verdicts(measured.events)
 
 
 def _smooth(smooth: Stream) -> Iterator[Verdict]:

@@ -190,15 +190,17 @@ class EventLog:
         for event, epoch in batch:
             if event.id not in seqs:
                 fresh[event.session_id, epoch].append(event)
+        shares = [
+            event_rows.Share(*key, events, [event.data.wire_text() for event in events])
+            for key, events in sorted(fresh.items())
+        ]
         numbered: list[event_rows.Numbered] = []
-        for (session_id, epoch), events in sorted(fresh.items()):
-            texts = [event.data.wire_text() for event in events]
-            seq = await event_rows.take_seqs(client, epoch, events, sum(map(len, texts)))
+        for share, seq in zip(shares, await event_rows.take_seqs(client, shares), strict=True):
             if seq is not None:
-                numbered += map(event_rows.Numbered, events, itertools.count(seq), texts)
-            elif session_id not in self._stale:
-                self._stale.add(session_id)
-                log.error("events of session %s are refused: it is unknown or no longer in epoch %d", session_id, epoch)
+                numbered += map(event_rows.Numbered, share.events, itertools.count(seq), share.data)
+            elif share.session_id not in self._stale:
+                self._stale.add(share.session_id)
+                log.error("events of session %s are refused: it is unknown or no longer in epoch %d", *share[:2])
         await event_rows.insert(client, numbered)
         seqs.update((event.id, seq) for event, seq, _ in numbered)
         return [event.model_copy(update={"seq": seqs[event.id]}) for event, _ in batch if event.id in seqs]

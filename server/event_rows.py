@@ -7,6 +7,7 @@ them. All of it is written in one transaction.
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -28,11 +29,11 @@ COLUMNS = ("id", "session_id", "seq", "kind", "source_id", "at", "media_time", "
 
 _NUL = re.compile(r"((?<!\\)(?:\\\\)*)\\u0000")
 
-_TAKE_SEQS = """UPDATE sessions SET
-    last_seq = last_seq + $1, event_bytes = event_bytes + $2,
-    late_s = {greatest}(late_s, $3, COALESCE(newest_at - $4, 0)),
-    newest_at = {greatest}(COALESCE(newest_at, $5), $5), oldest_at = COALESCE(oldest_at, $6)
-    WHERE id = $7 AND epoch = $8 RETURNING last_seq"""
+_TAKE_SEQS = """UPDATE sessions AS s SET
+    last_seq = last_seq + b.count, event_bytes = event_bytes + b.size,
+    late_s = {greatest}(s.late_s, b.late, COALESCE(newest_at - b.earliest, 0)),
+    newest_at = {greatest}(COALESCE(newest_at, b.newest), b.newest), oldest_at = COALESCE(oldest_at, b.oldest)
+    FROM {batch} WHERE s.id = b.session AND s.epoch = b.owner RETURNING id, epoch, last_seq"""
 
 _LABELS_OF = """WITH RECURSIVE labels (label) AS (
         SELECT min(label) FROM event_labels WHERE session_id = $1
@@ -75,7 +76,11 @@ def _numbered(statement: str) -> str:
 DIALECTS: Mapping[str, Dialect] = {
     "sqlite": Dialect(
         mark="?",
-        take_seqs=_numbered(_TAKE_SEQS.format(greatest="max")),
+        take_seqs=_TAKE_SEQS.format(
+            greatest="max",
+            batch="""(SELECT ? AS session, ? AS owner, ? AS count, ? AS size, ? AS late, ? AS earliest, ? AS newest,
+                ? AS oldest) AS b""",
+        ),
         insert_events=f"INSERT INTO events ({', '.join(COLUMNS)}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         insert_labels="INSERT INTO event_labels (session_id, label, kind, seq, at) VALUES (?, ?, ?, ?, ?)",
         insert_texts="INSERT INTO event_texts (session_id, seq, kind, at, words) VALUES (?, ?, ?, ?, ?)",
@@ -94,7 +99,11 @@ DIALECTS: Mapping[str, Dialect] = {
     ),
     "postgres": Dialect(
         mark="$",
-        take_seqs=_TAKE_SEQS.format(greatest="GREATEST"),
+        take_seqs=_TAKE_SEQS.format(
+            greatest="GREATEST",
+            batch="""unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[], $5::float8[], $6::float8[], $7::float8[],
+                $8::float8[]) AS b (session, owner, count, size, late, earliest, newest, oldest)""",
+        ),
         insert_events=f"""INSERT INTO events ({", ".join(COLUMNS)})
             SELECT id, session_id, seq, kind, source_id, at, media_time, data::jsonb
             FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::float8[], $7::float8[],
@@ -134,21 +143,44 @@ async def lock_sessions(client: BaseDBAsyncClient, ids: Collection[str]) -> None
         await client.execute_query_dict(lock, [sorted(ids)])
 
 
-async def take_seqs(client: BaseDBAsyncClient, epoch: int, events: Sequence[Event], size: int) -> int | None:
-    """Count events of one session in; returns the first one's seq, or None when they are not for the caller to store.
+class Share(NamedTuple):
+    """The events of one session in a batch."""
 
-    `size` is what their data take, in bytes.
-    """
-    newest = events[0].at
-    late_s = 0.0
+    session_id: str
+    epoch: int
+    """Under which the caller owns the session."""
+    events: Sequence[Event]
+    data: Sequence[str]
+    """Of each event, as JSON."""
+
+
+async def take_seqs(client: BaseDBAsyncClient, shares: Sequence[Share]) -> list[int | None]:
+    """Count events in; returns the seq of each share's first one, or None when they are not for the caller to store."""
+    dialect = dialect_of(client)
+    values = [_counted(share) for share in shares]
+    found: list[Mapping[str, Any]] = []
+    if dialect.by_column:
+        found += await client.execute_query_dict(dialect.take_seqs, _columns(values)) if values else []
+    else:
+        for each in values:
+            found += await client.execute_query_dict(dialect.take_seqs, list(each))
+    last = {(row["id"], row["epoch"]): row["last_seq"] for row in found}
+    return [
+        last[share.session_id, share.epoch] - len(share.events) + 1 if (share.session_id, share.epoch) in last else None
+        for share in shares
+    ]
+
+
+def _counted(share: Share) -> Sequence[Any]:
+    """What a session has to know of new events: how many, what they take, and how far their times are in order."""
+    events = share.events
+    late_s, earliest, newest = 0.0, events[0].at, events[0].at
     for event in events:
         late_s = max(late_s, newest - event.at)
+        earliest = min(earliest, event.at)
         newest = max(newest, event.at)
-    earliest = min(event.at for event in events)
-    count, taken = len(events), len(events) * EVENT_BYTES + size
-    values = [count, taken, late_s, earliest, newest, events[0].at, events[0].session_id, epoch]
-    found = await client.execute_query_dict(dialect_of(client).take_seqs, values)
-    return found[0]["last_seq"] - count + 1 if found else None
+    size = sum(map(len, share.data)) + len(events) * EVENT_BYTES
+    return share.session_id, share.epoch, len(events), size, late_s, earliest, newest, events[0].at
 
 
 async def insert(client: BaseDBAsyncClient, events: Sequence[Numbered]) -> None:
@@ -191,6 +223,49 @@ async def remove(client: BaseDBAsyncClient, session_id: str, first: int, last: i
         await client.execute_query(statement, [session_id, first, last])
 
 
+class Oldest(NamedTuple):
+    """The session with the oldest event, and its `at`."""
+
+    session_id: str
+    at: float
+
+
+async def oldest(client: BaseDBAsyncClient) -> Oldest | None:
+    """Of all sessions; None when there are no events."""
+    found = await client.execute_query_dict(
+        "SELECT id, oldest_at FROM sessions WHERE oldest_at IS NOT NULL ORDER BY oldest_at LIMIT 1"
+    )
+    return Oldest(found[0]["id"], found[0]["oldest_at"]) if found else None
+
+
+async def stored_bytes(client: BaseDBAsyncClient) -> int:
+    """What all events take."""
+    found = await client.execute_query_dict("SELECT COALESCE(sum(event_bytes), 0) AS bytes FROM sessions")
+    return int(found[0]["bytes"])
+
+
+async def remove_oldest(client: BaseDBAsyncClient, session_id: str, before: float, count: int) -> int:
+    """Remove the first events of a session that are from before that time, `count` at most; returns how many."""
+    mark = dialect_of(client).mark
+    await lock_sessions(client, [session_id])
+    first = await client.execute_query_dict(
+        f"SELECT seq, at FROM events WHERE session_id = {mark}1 ORDER BY seq LIMIT {mark}2", [session_id, count + 1]
+    )
+    going = [row["seq"] for row in itertools.takewhile(lambda row: row["at"] < before, first[:count])]
+    next_at = first[len(going)]["at"] if len(first) > len(going) else None
+    if going:
+        await remove(client, session_id, going[0], going[-1])
+        # Seqs have no gaps: the share of those that go is known, and so about what they took.
+        await client.execute_query(
+            f"""UPDATE sessions SET oldest_at = {mark}1,
+            event_bytes = event_bytes - event_bytes * {mark}2 / (last_seq - {mark}3 + 1) WHERE id = {mark}4""",
+            [next_at, len(going), going[0], session_id],
+        )
+    else:
+        await client.execute_query(f"UPDATE sessions SET oldest_at = {mark}1 WHERE id = {mark}2", [next_at, session_id])
+    return len(going)
+
+
 def wire(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row with `COLUMNS` as clients see the event."""
     return {
@@ -210,6 +285,10 @@ async def _insert(client: BaseDBAsyncClient, dialect: Dialect, statement: str, r
     if not rows:
         return
     if dialect.by_column:
-        await client.execute_query(statement, [list(column) for column in zip(*rows, strict=True)])
+        await client.execute_query(statement, _columns(rows))
     else:
         await client.execute_many(statement, list(rows))  # type: ignore[arg-type]  # any sequences of values
+
+
+def _columns(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]

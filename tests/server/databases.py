@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sqlite3
 from collections.abc import AsyncIterator
@@ -64,3 +65,16 @@ class Place:
             other.execute("BEGIN EXCLUSIVE")
             yield
             other.execute("ROLLBACK")
+
+    @contextlib.asynccontextmanager
+    async def away(self) -> AsyncIterator[None]:
+        """Postgres is stopped; another program has locked SQLite."""
+        if self.server is None:
+            async with self.locked():
+                yield
+            return
+        await asyncio.to_thread(self.server.stop)
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(self.server.start)
