@@ -56,6 +56,8 @@ from .openai_audio import add_openai_audio
 from .origin import AccessPolicy
 from .recognisers import Load as LoadAsr
 from .recognisers import Recognisers, endpoint_of
+from .retention import Retention
+from .retention_metrics import RetentionNumbers
 from .revocation import end_revoked
 from .routes import access as access_routes
 from .routes import artifacts as artifact_routes
@@ -80,6 +82,7 @@ logger = logging.getLogger(__name__)
 SELF_TEST_WAIT_S = 4.0
 """How long the self-test waits for the detector's turn."""
 ARTIFACT_THREADS = 2
+DAY_S = 86_400
 FRAME_THREADS = 4
 """Decode and encode the pictures of `/analyze/frame` and `/ws/stream`."""
 WEB_DIR = Path(__file__).resolve().parent.parent / "web" / "out"
@@ -166,6 +169,10 @@ async def serve(
         process = ProcessNumbers()
         metrics = Metrics(lambda: _samples(live), lag, event_log)
         metrics.add(ArtifactNumbers(artifacts))
+        retention = Retention(database, settings.events_max_days * DAY_S or None, settings.events_max_mb << 20 or None)
+        stack.push_async_callback(retention.close)
+        retention.start()
+        metrics.add(RetentionNumbers(retention))
         source_files = SourceFiles(settings.data_dir / "sources", settings.uploads_max_mb << 20)
         await source_files.start(await source_rows.ids("upload"))
         uploads = Uploads(settings.data_dir / "uploads", Limits().max_bytes)

@@ -118,6 +118,10 @@ class Settings(BaseModel):
     data_dir: Path = Path("data")
     database_url: str | None = Field(default=None, repr=False)
     """A Postgres server; None is SQLite in the data directory."""
+    events_max_days: float = Field(default=365.0, ge=0)
+    """How long events are kept; 0 keeps them whatever their age."""
+    events_max_mb: int = Field(default=8192, ge=0)
+    """Room for events, in units of 2^20 bytes; beyond it the oldest go. 0 sets no bound."""
     artifacts_max_mb: int = Field(default=2048, ge=1)
     """Room for thumbnails and snapshots, in units of 2^20 bytes; beyond it the oldest go."""
     uploads_max_mb: int = Field(default=4096, ge=1)

@@ -164,8 +164,7 @@ class Delivery:
         seq = event["seq"]
         if seq <= self._last_seq:
             return
-        if seq > self._last_seq + 1:
-            self._wire.say({"type": "gap", "from": self._last_seq + 1, "to": seq - 1})
+        self._skip_to(seq)
         self._last_seq = seq
         if self._once:
             self._sent.append(event["id"])
@@ -173,6 +172,12 @@ class Delivery:
                 twin.cancel()
         if self._wants(event["kind"]):
             await self._wire.send(event, live=False)
+
+    def _skip_to(self, seq: int) -> None:
+        """Tell of stored events below `seq` that have not been sent, if there are."""
+        if seq > self._last_seq + 1:
+            self._wire.say({"type": "gap", "from": self._last_seq + 1, "to": seq - 1})
+            self._last_seq = seq - 1
 
     async def _send_live(self, subscription: Subscription) -> None:
         await self._caught_up.wait()
@@ -206,8 +211,10 @@ class Delivery:
         """Send what the client said it has missed, if it did, before anything newer. Call with `_order` held."""
         if self._resume_after is None:
             return
-        self._last_seq = min(self._last_seq, self._resume_after)
+        newest = self._last_seq
+        self._last_seq = min(newest, self._resume_after)
         await self._read_on(None)
+        self._skip_to(newest + 1)  # the rest was removed for its age, or to make room
         self._resume_after = None
         self._caught_up.set()
 

@@ -51,6 +51,8 @@ class Feed:
     def __init__(self) -> None:
         self.bus = EventBus()
         self.stored: list[Event] = []
+        self.removed = 0
+        """So many of the oldest are not there any more."""
 
     def subscribe(self, *, stored: bool, capacity: int, on_drop: Callable[[Event], None] | None = None) -> Subscription:
         return self.bus.subscribe("s", stored=stored, capacity=capacity, on_drop=on_drop)
@@ -59,7 +61,7 @@ class Feed:
         return {"sessionId": "s", "state": "live", "seq": len(self.stored)}
 
     async def history(self, after: int, limit: int) -> Sequence[dict[str, Any]]:
-        return [event.wire() for event in self.stored if event.seq is not None and event.seq > after][:limit]
+        return [event.wire() for event in self.stored[max(after, self.removed) :]][:limit]
 
     async def command(self, name: str, args: dict[str, Any]) -> dict[str, Any]:
         if name != "echo":
@@ -212,6 +214,24 @@ async def test_stored_events_past_the_bound_are_told_as_a_gap(feed: Feed, channe
     await until(lambda: len(seqs(channel)) == 1001)
     gaps = [message for message in channel.sent if message.get("type") == "gap"]
     assert gaps == [{"type": "gap", "from": 2, "to": 101}]
+
+
+@pytest.mark.parametrize(("kept", "gap", "comes"), [(4, (3, 6), [7, 8, 9, 10, 11]), (0, (3, 10), [11])])
+async def test_what_was_removed_before_it_could_be_replayed_is_told_as_a_gap(
+    feed: Feed, channels: EventChannels, kept: int, gap: tuple[int, int], comes: list[int]
+) -> None:
+    """Who resumes below what is kept hears at once what cannot come any more, also where nothing is left."""
+    for _ in range(10):
+        feed.store()
+    feed.removed = 10 - kept
+    channel = Channel("events")
+    channels.accept(channel)
+    channel.emit("message", json.dumps({"type": "attach", "after": 2}))
+    await until(lambda: len(channel.sent) == 2 + kept)
+    assert channel.sent[1] == {"type": "gap", "from": gap[0], "to": gap[1]}
+    feed.store()
+    await until(lambda: len(channel.sent) == 3 + kept)
+    assert seqs(channel) == comes
 
 
 @pytest.mark.parametrize(
