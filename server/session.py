@@ -270,7 +270,9 @@ class LiveSession:
         if self._parts.source is not None:
             await self._parts.source.close()
         if self._tasks:
-            await asyncio.wait(self._tasks)
+            _, late = await asyncio.wait(self._tasks, timeout=LAST_EVENTS_S)
+            for task in late:
+                task.cancel()
         self._parts.on_ended(self)
 
     def _observed(self, seen: Observation) -> None:

@@ -34,6 +34,7 @@ from .roles import Role
 from .session import SERVER_STOPPED, LiveSession
 from .session_parts import SessionParts
 from .source_files import SourceFiles
+from .state_keeper import StateKeeper
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +79,7 @@ class LiveSessions:
         self._default_profile = profile
         self._linger_s = linger_s
         self._memory = Memory()
+        self._states = StateKeeper(sessions)
         self._live: dict[str, LiveSession] = {}
 
     def __iter__(self) -> Iterator[LiveSession]:
@@ -264,6 +266,7 @@ class LiveSessions:
     async def close(self, reason: str = SERVER_STOPPED) -> None:
         """End every session."""
         await asyncio.gather(*(session.end(reason) for session in self))
+        await self._states.close()
 
     def _emit(self, event: Event, *, stored: bool) -> None:
         if stored:
@@ -276,9 +279,7 @@ class LiveSessions:
         return events
 
     async def _save(self, session: LiveSession) -> None:
-        await self._sessions.set_state(session.row.id, session.state, session.reason)
-        if session.state == "live" and session.clock_origin is not None:
-            await self._sessions.set_clock_origin(session.row.id, session.clock_origin)
+        await self._states.keep(session.row.id, session.state, session.reason, session.clock_origin)
 
     def _ended(self, session: LiveSession) -> None:
         self._live.pop(session.row.id, None)

@@ -203,6 +203,7 @@ def add_routes(
         return reply(SessionToJoin(**dict(info), ice_servers=servers), status, headers, exclude_unset=True)
 
     one, database = "/sessions/{session_id}", ("db_unavailable",)
+    written = (*database, "storage_full")
     made = Answer(201, "The session, running.", SessionToJoin, headers={"Location": "Where the session is."})
     declare(
         app,
@@ -215,7 +216,7 @@ def add_routes(
             Role.OPERATOR,
             (made,),
             body=JsonBody(NewSession),
-            errors=("not_found", "overloaded", "source_unreachable", "model_unavailable", *database),
+            errors=("not_found", "overloaded", "source_unreachable", "model_unavailable", *written),
             description="A session runs pipelines over a source. One whose source is pushed by a client waits for it.",
         ),
         Route(
@@ -271,7 +272,7 @@ def add_routes(
             Role.OPERATOR,
             (Answer(204, "It has ended, for everyone."),),
             query=EndQuery,
-            errors=database,
+            errors=written,
             description="What it has stored stays, unless `artifacts=true` removes its pictures.",
         ),
     )

@@ -196,6 +196,7 @@ def add_routes(
 
     made = Answer(201, "The source.", SourceInfo, headers={"Location": "Where the source is."})
     one, database = "/sources/{source_id}", ("db_unavailable",)
+    written = (*database, "storage_full")
     declare(
         app,
         Route(
@@ -207,7 +208,7 @@ def add_routes(
             Role.OPERATOR,
             (made,),
             body=JsonBody(NewSource, form=NewUpload),
-            errors=("overloaded", "storage_full", *database),
+            errors=("overloaded", *written),
             description=(
                 "A file is sent as a form, and is a source of kind `upload` once it has been examined: 512 MiB,"
                 " 10 minutes and 3840x2160 pixels at most."
@@ -243,7 +244,7 @@ def add_routes(
             Role.OPERATOR,
             (Answer(200, "The source as it is now.", SourceInfo),),
             body=JsonBody(SourceChange),
-            errors=database,
+            errors=written,
         ),
         Route(
             "DELETE",
@@ -253,7 +254,7 @@ def add_routes(
             TAG,
             Role.OPERATOR,
             (Answer(204, "It is gone, its file, too, and its sessions have ended."),),
-            errors=database,
+            errors=written,
             description="Its sessions end; what they have stored stays. Again, it is still gone.",
         ),
     )
