@@ -86,10 +86,11 @@ class Retention:
             try:
                 await self.tidy()
                 self._failing = False
-            except VedetteError as error:
+            except Exception as error:
                 if not self._failing:
                     self._failing = True
-                    log.warning("old events cannot be removed: %s", error.message)
+                    known = isinstance(error, VedetteError)
+                    log.warning("old events cannot be removed: %s", error, exc_info=not known)
             await asyncio.sleep(self._interval_s)
 
     async def _remove_oldest(self, before: float) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -164,3 +164,25 @@ async def test_it_looks_again_when_the_database_was_away(place: Place, caplog: p
         await retention.close()
         await retention.close()
         await log.close()
+
+
+class Broken:
+    """A database that fails as nobody has thought of."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def read(self, work: object) -> None:
+        self.asked += 1
+        raise RuntimeError("never thought of")
+
+
+async def test_it_looks_again_whatever_went_wrong(caplog: pytest.LogCaptureFixture) -> None:
+    """What nobody has thought of is told once, with its traceback, and is not the end of housekeeping."""
+    broken = Broken()
+    retention = Retention(cast(Database, broken), 1.0, None, interval_s=0.001)
+    retention.start()
+    await until(lambda: broken.asked > 2)
+    await retention.close()
+    (record,) = (record for record in caplog.records if "cannot be removed" in record.message)
+    assert record.exc_info is not None
