@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from server.database import Database, open_database
@@ -19,6 +20,7 @@ from server.models import SourceRow
 from server.store import EventLog, Sources
 from tests.server.clients import Api, Browser, problem, until_async
 from tests.server.databases import Place, Postgres
+from tests.server.line import Line
 from tests.server.test_store import LOCK_MS, event, new_session, stored
 from tests.waiting import until
 from tracks.errors import DatabaseUnavailable, StorageFull
@@ -139,22 +141,25 @@ async def count(database: Database) -> int:
 async def test_a_postgres_that_falls_silent_keeps_nobody_and_nothing(
     short_limits: None, postgres: Postgres, tmp_path: Path
 ) -> None:
-    """Every caller has an error in time, and as many connections as before are there when it speaks again."""
+    """Every caller has an error in time; when it can be reached again, dead connections are in nobody's way."""
     name = await postgres.server.create()
-    place = Place(tmp_path, postgres.server.url(name), postgres.server)
-    async with place.opened() as database:
-        await asyncio.gather(*(count(database) for _ in range(20)))
-        async with silence(postgres), asyncio.timeout(5):
-            for _ in range(2):
-                answers = await asyncio.gather(*(count(database) for _ in range(20)), return_exceptions=True)
-                assert {type(answer) for answer in answers} == {DatabaseUnavailable}
-                with pytest.raises(DatabaseUnavailable):
-                    await Sources(database).create("webcam", "x")
-        async with asyncio.timeout(10):
-            while True:
-                with contextlib.suppress(DatabaseUnavailable):
-                    await asyncio.gather(*(count(database) for _ in range(20)))
-                    break
+    async with Line(postgres.server.port) as line:
+        url = postgres.server.url(name).replace(f":{postgres.server.port}/", f":{line.port}/")
+        async with Place(tmp_path, url).opened() as database:
+            await asyncio.gather(*(count(database) for _ in range(20)))
+            line.die()
+            async with asyncio.timeout(5):
+                for _ in range(2):
+                    answers = await asyncio.gather(*(count(database) for _ in range(20)), return_exceptions=True)
+                    assert {type(answer) for answer in answers} == {DatabaseUnavailable}
+                    with pytest.raises(DatabaseUnavailable):
+                        await Sources(database).create("webcam", "x")
+            line.revive()
+            async with asyncio.timeout(10):
+                while True:
+                    with contextlib.suppress(DatabaseUnavailable):
+                        await asyncio.gather(*(count(database) for _ in range(20)))
+                        break
     await postgres.server.drop(name)
 
 
@@ -192,6 +197,40 @@ async def test_a_commit_that_is_done_late_is_not_repeated(
         assert [item.seq for item in published] == list(range(1, number + 1))
         assert [item["at"] for item in await stored(log, session)] == [float(each) for each in range(number)]
         assert (log.refused, log.dropped) == (0, 0)
+        await log.close()
+    await postgres.server.drop(name)
+
+
+async def test_a_commit_whose_outcome_is_open_is_waited_for(postgres: Postgres, tmp_path: Path) -> None:
+    """What a connection that was given up still has in hand is carried through first: then the event is there, once."""
+    name = await postgres.server.create()
+    place = Place(tmp_path, postgres.server.url(name), postgres.server)
+    async with place.opened() as database:
+        session = await new_session(database)
+        published: list[Event] = []
+        log = EventLog(database, published.append)
+        late = event(session, 0)
+        other = await asyncpg.connect(place.url)
+
+        async def is_waited_for() -> bool:
+            waiting = await asyncio.to_thread(place.ask, "SELECT count(*) FROM pg_locks WHERE NOT granted")
+            return waiting != [["0"]]
+
+        async with other.transaction():
+            await other.execute("UPDATE sessions SET last_seq = 1 WHERE id = $1", session.id)
+            await other.execute(
+                """INSERT INTO events (id, session_id, seq, kind, source_id, at, data)
+                VALUES ($1, $2, 1, $3, $4, $5, $6)""",
+                *(late.id, session.id, late.kind, session.source_id, late.at, late.data.wire_text()),
+            )
+            log.last_error = "its connection was cut off"
+            log.append(late)
+            await until_async(is_waited_for)
+        await log.flush()
+        assert [(item.id, item.seq) for item in published] == [(late.id, 1)]
+        assert [item["seq"] for item in await stored(log, session)] == [1]
+        assert log.refused == 0
+        await other.close()
         await log.close()
     await postgres.server.drop(name)
 

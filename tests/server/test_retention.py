@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
 
 import pytest
+from tortoise.backends.base.client import BaseDBAsyncClient
 
 from server import event_rows
 from server.database import Database
-from server.retention import BATCH_EVENTS, KEPT_S, Retention
+from server.retention import BATCH_EVENTS, KEPT_S, SHARE, Retention
 from server.store import EventLog, Session
 from tests.server.databases import Place
 from tests.server.test_event_search import kind_of, picture, said, thing
@@ -126,12 +128,30 @@ async def test_a_session_goes_on_after_its_beginning_has_gone(database: Database
     await log.close()
 
 
+class Watched:
+    """A database, and how it was written to: how long in all, in seconds, and what came of each transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.read = database.read
+        self.busy_s = 0.0
+        self.results: list[Any] = []
+
+    async def write(self, work: Callable[[BaseDBAsyncClient], Awaitable[Any]]) -> Any:
+        began_s = time.perf_counter()
+        self.results.append(await self._database.write(work))
+        self.busy_s += time.perf_counter() - began_s
+        return self.results[-1]
+
+
 async def test_housekeeping_holds_up_nobody(database: Database) -> None:
     """While thousands of events are removed, others are stored and read, also of the same session."""
     session = await new_session(database)
     log = EventLog(database, lambda _: None)
     await fill(log, session, [float(at) for at in range(20 * BATCH_EVENTS)])
-    retention = Retention(database, 1.0, None, now=lambda: 1e6)
+    watched = Watched(database)
+    retention = Retention(cast(Database, watched), 1.0, None, now=lambda: 1e6)
+    began_s = time.perf_counter()
     tidying = asyncio.create_task(retention.tidy())
     await until(lambda: retention.removed)
     for number in range(5):
@@ -140,6 +160,8 @@ async def test_housekeeping_holds_up_nobody(database: Database) -> None:
         assert [item["at"] for item in page] == [1e6 + before for before in range(number + 1)]
     assert not tidying.done()
     await tidying
+    assert watched.results == [BATCH_EVENTS] * 20
+    assert watched.busy_s <= (time.perf_counter() - began_s) * (SHARE + 0.1)
     assert await seqs(log, session) == [20 * BATCH_EVENTS + number for number in range(1, 6)]
     size, oldest_at = (await numbers(database))[session.id]
     assert oldest_at == 1e6
