@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -16,11 +16,12 @@ from server.transcription import Transcriber
 from server.uploads import Uploads
 from tests.fakes_speech import BeepAsr, LoudVad, sound
 from tests.tracks.media.clips import wav
-from tracks.asr import NO_HINTS, Cancelled, DecodingCancelled, Hints, never
+from tracks.asr import NO_HINTS, Asr, Cancelled, DecodingCancelled, Hints, never
 from tracks.dictation import AsrWorker, asr_worker
 from tracks.errors import ModelUnavailable, NotFound
 from tracks.media.limits import Limits
 from tracks.types import Transcript, Utterance
+from tracks.vad import Vad
 
 CLIP = wav(sound(0.5, 0.3, 0.5, 0.4, 3.5, 0.6, 0.7))
 """6.5 s with the words b3 and b4, a long pause, and b6: two pieces."""
@@ -52,8 +53,8 @@ class Ears:
 
     names: Sequence[str] = ("beeps", "org/other")
 
-    def __init__(self, asr: KeenAsr) -> None:
-        self._asr = asr
+    def __init__(self, build: Callable[[], Asr]) -> None:
+        self._make = build
         self._worker = asr_worker(self._build)
         self.asked: list[str | None] = []
         self.missing = ""
@@ -68,10 +69,10 @@ class Ears:
     async def close(self) -> None:
         await self._worker.close()
 
-    def _build(self) -> KeenAsr:
+    def _build(self) -> Asr:
         if self.missing:
             raise ModelUnavailable(f"{self.missing} is missing")
-        return self._asr
+        return self._make()
 
 
 class Earshot:
@@ -86,12 +87,14 @@ class Earshot:
 
 
 @asynccontextmanager
-async def earshot(tmp_path: Path, limits: Limits) -> AsyncIterator[Earshot]:
-    """A server with only these routes."""
+async def earshot(
+    tmp_path: Path, limits: Limits, build: Callable[[], Asr] | None = None, vad: Vad | None = None
+) -> AsyncIterator[Earshot]:
+    """A server with only these routes; real ears where `build` and `vad` make some."""
     asr, folder = KeenAsr(), tmp_path / "uploads"
-    ears, uploads = Ears(asr), Uploads(folder, limits.max_bytes)
+    ears, uploads = Ears(build or (lambda: asr)), Uploads(folder, limits.max_bytes)
     await uploads.start()
-    transcriber = Transcriber(ears, LoudVad(), uploads, limits)
+    transcriber = Transcriber(ears, vad or LoudVad(), uploads, limits)
     app = web.Application()
     add_middlewares(app, AccessPolicy("127.0.0.1", frozenset(), frozenset()))
     audio.add_routes(app, transcriber)

@@ -15,10 +15,15 @@ import pytest
 from server.openai_audio import ALIASES
 from tests.fakes_speech import sound
 from tests.server.earshot import CLIP, TEXT, Earshot, earshot
+from tests.tracks.asr.conftest import read
+from tests.tracks.asr.words.fixture import CLIP as SPOKEN
+from tests.tracks.asr.words.fixture import load_words, sentences
 from tests.tracks.media.clips import encoded, video, wav
 from tests.waiting import until
 from tracks.errors import ModelUnavailable, Overloaded
 from tracks.media.limits import Limits
+from tracks.types import SAMPLE_RATE
+from tracks.vad.silero import SileroVad
 
 SEGMENT = {
     *("id", "seek", "start", "end", "text", "tokens", "temperature"),
@@ -150,6 +155,32 @@ async def test_words_are_had_for_the_asking(client: openai.AsyncOpenAI) -> None:
     )
     assert both.segments
     assert both.words
+
+
+async def test_a_real_recording_has_its_words(tmp_path: Path) -> None:
+    """Real voice detector and recogniser: what is said, in which language, and where the words of a sentence are."""
+    said = [each for each in sentences() if each.language == "en"]
+    words = [word for each in said for word in each.words]
+    clip = read(SPOKEN)[: round((words[-1].end_s + 0.6) * SAMPLE_RATE)]
+    async with (
+        earshot(tmp_path, Limits(), load_words, SileroVad()) as here,
+        openai.AsyncOpenAI(base_url=f"{here.url}/v1", api_key="any", max_retries=0) as client,
+    ):
+        heard = await client.audio.transcriptions.create(
+            model="whisper-1",
+            file=("clip.wav", wav(clip)),
+            response_format="verbose_json",
+            timestamp_granularities=["word", "segment"],
+        )
+    assert (heard.text, heard.language) == (" ".join(each.text for each in said), "english")
+    assert heard.words is not None
+    assert heard.segments is not None
+    assert [word.word for word in heard.words] == [word.text for word in words]
+    # Attention of so small a model strays into the pause between the two.
+    timed = list(zip(heard.words, words, strict=True))[len(said[0].words) :]
+    assert [word.start for word, _ in timed] == pytest.approx([word.start_s for _, word in timed], abs=0.2)
+    assert [word.end for word, _ in timed] == pytest.approx([word.end_s for _, word in timed], abs=0.2)
+    assert [segment.text.strip() for segment in heard.segments] == [each.text for each in said]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from tests.fakes_speech import BeepAsr, BeepStream, Heard, LoudVad, decode, sound
+from tests.tracks.asr.conftest import read
+from tests.tracks.asr.words.fixture import CLIP, load_words, sentences
 from tests.waiting import until
 from tracks.asr import NO_HINTS, Asr, Cancelled, Hints, never
 from tracks.backlog import BacklogOptions
@@ -423,6 +425,28 @@ async def test_real_speech_is_told_where_it_is(room: Callable[..., Room], shared
     assert it.asr.heard[0].end_s - it.asr.heard[0].start_s == pytest.approx(
         len(it.asr.heard[0].samples) / 16_000, abs=1e-6
     )
+
+
+async def test_real_words_are_heard_as_they_are_spoken(room: Callable[..., Room]) -> None:
+    """Real voice detector, segmenter and recogniser: every sentence once, its words where they were said, in its
+    language; before that, partial transcripts that begin like it."""
+    it = room(load_words, SileroVad(), segmenter=SegmenterOptions())
+    await it.ready()
+    it.at_s = 100.0
+    await it.speak(read(CLIP))
+    said = sentences()
+    assert await it.finals(len(said)) == [each.text for each in said]
+    told = [data for _, data, _, _ in it.heard.events if isinstance(data, TranscriptData)]
+    finals = [data for data in told if data.final]
+    assert [data.language for data in finals] == [each.language for each in said]
+    for data, each in zip(finals, said, strict=True):
+        starts, ends = [word.start for word in data.words], [word.end for word in data.words]
+        assert starts == pytest.approx([100 + word.start_s for word in each.words], abs=0.2)
+        assert ends == pytest.approx([100 + word.end_s for word in each.words], abs=0.2)
+    sooner = {data.text for data in told if not data.final}
+    assert all(any(text and each.text.startswith(text) for text in sooner) for each in said)
+    assert it.errors == []
+    assert it.stats.drops.total() == 0
 
 
 async def test_who_speaks_is_followed_while_what_was_said_before_is_finished() -> None:

@@ -84,6 +84,7 @@ class FasterWhisperAsr:
         self.info = info
         self._model = model
         self._batched = BatchedInferencePipeline(model)
+        self._first_time: int = model.hf_tokenizer.token_to_id("<|notimestamps|>") + 1
         self._spec = spec
         self._guards = guards
 
@@ -200,10 +201,13 @@ class FasterWhisperAsr:
         """What is to be believed of it, on the utterance's clock."""
         words: list[Word] = []
         segments: list[Segment] = []
+        window: int | None = None
         for each in heard:
+            start_s = each.start if each.seek == window else self._begins_s(each)
+            window = each.seek
             segment = Segment(
                 each.text.strip(),
-                _within(each.start + offset_s, utterance),
+                _within(start_s + offset_s, utterance),
                 _within(each.end + offset_s, utterance),
                 tuple(each.tokens),
                 each.temperature or 0.0,
@@ -214,7 +218,7 @@ class FasterWhisperAsr:
             if not self._guards.believable(segment):
                 continue
             said = [word for word in each.words or () if word.word.strip()]
-            kept = self._guards.unlooped(self._words(said, utterance, offset_s))
+            kept = self._guards.unlooped(self._words(said, utterance, start_s, offset_s))
             if kept:
                 words += kept
                 # Not every language puts blanks between words: the text is Whisper's own where all of it is kept.
@@ -222,11 +226,24 @@ class FasterWhisperAsr:
         text = " ".join(segment.text for segment in segments)
         return Transcript(text, tuple(words), language, final=True, segments=tuple(segments))
 
-    def _words(self, heard: Iterable[Any], utterance: Utterance, offset_s: float) -> tuple[Word, ...]:
+    def _begins_s(self, first: Any) -> float:
+        """When the first segment of a window begins, and its first word.
+
+        Attention is warped onto words from the window's beginning on, so that the first word has all silence that comes
+        before it (github.com/SYSTRAN/faster-whisper/issues/125). The decoder writes down when the segment begins: that
+        is nearer to it, if it lies within the word.
+        """
+        written = first.tokens[0] - self._first_time if first.tokens else -1
+        written_s = first.seek / self._model.frames_per_second + written * self._model.time_precision
+        end_s = first.words[0].end if first.words else first.end
+        return float(written_s if written >= 0 and first.start < written_s < end_s else first.start)
+
+    def _words(self, heard: Iterable[Any], utterance: Utterance, from_s: float, offset_s: float) -> tuple[Word, ...]:
+        """None of them begins before `from_s`."""
         words = tuple(
             Word(
                 each.word.strip(),
-                _within(each.start + offset_s, utterance),
+                _within(max(each.start, from_s) + offset_s, utterance),
                 _within(each.end + offset_s, utterance),
                 min(max(float(each.probability), 0.0), 1.0),
             )

@@ -8,24 +8,20 @@ from typing import Any
 
 import numpy as np
 from ctranslate2.specs import WhisperSpec
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
-from tracks.asr.languages import LANGUAGES
+from tests.tracks.asr.words.vocabulary import SPOKEN, Vocabulary, write_tokenizer
 
 WIDTH, HEADS, LAYERS, FFN = 16, 2, 1, 32
 MELS, FRAMES, LENGTH = 80, 1500, 448
 WORDS = [f"Ġ{word}" for word in ("one", "two", "three", "four", "five", "six", "seven", "eight")]
 """What the model says, as byte-level tokens."""
-UNUSED = "<|unused|>"
-"""Stands for the empty token that multilingual vocabularies have: CTranslate2 knows them by it."""
-SPOKEN = [code for code in LANGUAGES if code != "yue"]
-"""What models before large-v3 know."""
 
 
 def make_whisper(folder: Path, *, multilingual: bool = False, seed: int = 0) -> Path:
     """Write a model into `folder` and return it. What it hears is noise, and always the same."""
     folder.mkdir(parents=True, exist_ok=True)
-    tokens = _write_tokenizer(folder / "tokenizer.json", multilingual)
+    write_tokenizer(folder / "tokenizer.json", [word.removeprefix("Ġ") for word in WORDS], multilingual=multilingual)
+    tokens = Vocabulary(folder / "tokenizer.json").tokens
     spec = WhisperSpec(LAYERS, HEADS, LAYERS, HEADS)
     random = np.random.default_rng(seed)
 
@@ -68,7 +64,7 @@ def make_whisper(folder: Path, *, multilingual: bool = False, seed: int = 0) -> 
         attention(layer.attention, WIDTH, 2 * WIDTH, WIDTH)
         feed_forward(layer.ffn)
     spec.decoder.projection.weight = spec.decoder.embeddings.weight
-    spec.register_vocabulary(["" if token == UNUSED else token for token in tokens])
+    spec.register_vocabulary(tokens)
     spec.config.suppress_ids = []
     spec.config.suppress_ids_begin = []
     spec.config.lang_ids = [tokens.index(f"<|{code}|>") for code in SPOKEN]
@@ -86,21 +82,3 @@ def _liking(token: str) -> float:
     if token == "<|endoftext|>":
         return 4.0
     return -4.0 if token.startswith("<|") and token[2].isdigit() else 0.0
-
-
-def _write_tokenizer(path: Path, multilingual: bool) -> list[str]:
-    """Write a byte-level tokenizer with Whisper's special tokens; returns all tokens by id."""
-    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    pieces = sorted({word[: end + 1] for word in WORDS for end in range(1, len(word))}, key=len)
-    vocabulary = {token: index for index, token in enumerate([*letters, *pieces])}
-    merges = [(piece[:-1], piece[-1]) for piece in pieces]
-    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    special = [*([UNUSED] if multilingual else []), "<|endoftext|>", "<|startoftranscript|>"]
-    special += [f"<|{code}|>" for code in SPOKEN]
-    special += [f"<|{name}|>" for name in ("translate", "transcribe", "startoflm", "startofprev", "nospeech")]
-    special += ["<|notimestamps|>", *(f"<|{index * 0.02:.2f}|>" for index in range(FRAMES + 1))]
-    tokenizer.add_special_tokens([AddedToken(token, special=True) for token in special])
-    tokenizer.save(str(path))
-    return [tokenizer.id_to_token(index) for index in range(tokenizer.get_vocab_size())]
