@@ -52,7 +52,9 @@ class Environment:
             steps.say("Python packages", "up to date")
             return
         wanted = sorted(extras | (self._installed() or frozenset()))
-        pip = [str(self.python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+        # --no-compile: pip would compile all that it installs, which takes half the time, and most of it is never
+        # imported; Python compiles what is, and keeps it.
+        pip = [str(self.python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--no-compile"]
         pinned = ["-c", "constraints.txt"]
         commands = [[*pip, *pinned, "setuptools"]]
         index = "" if self._has_torch() else self._index(steps)

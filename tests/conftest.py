@@ -41,6 +41,12 @@ def chromium() -> str:
     pytest.skip("no Chromium on this machine (`make test` installs it where apt can)")
 
 
+@pytest.fixture(scope="session")
+def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where servers in processes of their own keep exported detectors, for the whole test run."""
+    return tmp_path_factory.mktemp("exports")
+
+
 @pytest.fixture
 async def _no_task_left() -> AsyncIterator[None]:
     before = asyncio.all_tasks()

@@ -28,7 +28,11 @@ class RunningServer:
 class ServerFactory:
     """Starts `python -m server` with the given settings and waits until it is ready."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, exports: Path) -> None:
+        """`exports`: what detectors are exported to, once for all servers of the test run; it takes some seconds."""
+        cache = data_dir / "cache"
+        cache.mkdir(parents=True)
+        (cache / "exports").symlink_to(exports)
         self._data_dir = data_dir
         self._running: list[tuple[RunningServer, asyncio.Task[None]]] = []
 

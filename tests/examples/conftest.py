@@ -12,9 +12,9 @@ from tests.serving import ServerFactory
 
 
 @pytest.fixture
-async def start_server(tmp_path: Path) -> AsyncIterator[ServerFactory]:
+async def start_server(tmp_path: Path, exports: Path) -> AsyncIterator[ServerFactory]:
     """Starts servers that end with the test."""
-    factory = ServerFactory(tmp_path / "data")
+    factory = ServerFactory(tmp_path / "data", exports)
     yield factory
     await factory.close()
 
