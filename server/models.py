@@ -40,6 +40,7 @@ class SessionRow(Model):
     profile = fields.CharField(16)
     overlay = fields.CharField(16)
     classes: fields.Field[list[str] | None] = fields.JSONField(null=True)
+    mode = fields.CharField(16, default="realtime", db_default="realtime")
     state = fields.CharField(16, db_index=True)
     reason = fields.TextField(null=True)
     owner = fields.CharField(100)

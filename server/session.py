@@ -12,12 +12,12 @@ from typing import Any
 from aiortc import MediaStreamTrack, RTCRtpReceiver
 
 from signaling.peer import Peer
+from tracks.batch import Outlet
 from tracks.bus import Subscription
-from tracks.clock import SessionClock, SourceClock, StampClock
+from tracks.clock import SourceClock, StampClock
 from tracks.errors import Conflict, DatabaseUnavailable, UnsupportedMedia, VedetteError
 from tracks.events import ErrorData, Event, LiveCopy, MetricData, Model, SessionData, SessionState
 from tracks.lookout import DetectorWorker
-from tracks.pipeline import VisionReporter
 from tracks.registry import Profile
 from tracks.relay import Relay
 from tracks.sources import Source
@@ -30,14 +30,13 @@ from .artifacts import Artifact, Caption
 from .attendance import Attendance, Client
 from .changes import SessionChange, in_force
 from .publisher import PeerPublisher, Publisher
+from .pulse import Pulse
 from .session_parts import SessionParts, event_of
 
 logger = logging.getLogger(__name__)
 
 SERVER_STOPPED = "server stopped"
 """The reason of sessions that end with the server."""
-STALL_S = 5.0
-"""Without a frame for this long a live session is stalled."""
 TICK_S = 1.0
 STORE_METRIC_TICKS = 60
 LAST_EVENTS_S = 1.0
@@ -56,18 +55,18 @@ class LiveSession:
         self.clients = Attendance()
         self.changing = asyncio.Lock()
         """Held while it is found out whether a change can be made."""
+        self.batch = parts.batch
         self._parts = parts
-        self._clock = SessionClock()
+        self._clock = parts.clock
         self.stamps = StampClock(self._clock)
         """Of clients that stamp what they send by a clock of their own."""
-        self._last_frames = 0
-        self._last_frame_s = 0.0
+        self._pulse = Pulse(stats)
         self._numbers: MetricData | None = None
         self._playing: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._watcher: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
-        self._reporter = VisionReporter(self._emit, self._source_rtp_time, keep=parts.keep_crop)
+        self._reporter = parts.reporter(self._emit, self._source_rtp_time)
         self._vision = VisionTrack(
             parts.worker,
             parts.tracker,
@@ -89,7 +88,10 @@ class LiveSession:
         """Begin: tell of the state and keep an eye on it."""
         self._relay.start()
         self._emit("session", SessionData(state=self.state), 0.0, stored=True)
-        if self._parts.source is not None:
+        if self.batch is not None:
+            report, flush = self._reporter, self._parts.flush
+            self.batch.start(Outlet(self._observed, report.end, self._emit, self._failed, flush, self._track_ended))
+        elif self._parts.source is not None:
             self._play(self._parts.source)
         if self._listener is not None:
             self._listener.start()
@@ -108,7 +110,7 @@ class LiveSession:
 
     @property
     def _sees(self) -> bool:
-        return "vision" in self.row.pipelines
+        return "vision" in self.row.pipelines and self.batch is None
 
     # What peers ask of their session: signaling.peer.PeerHost.
 
@@ -237,8 +239,7 @@ class LiveSession:
         self._vision.paused = paused
         if self._speech is not None:
             self._speech.pause(paused)
-        fresh = time.monotonic() - self._last_frame_s < STALL_S
-        self._change("paused" if paused else "live" if fresh else "connecting", None)
+        self._change("paused" if paused else "connecting" if self._pulse.stopped else "live", None)
 
     async def snapshot(self, *, annotated: bool) -> Artifact:
         """Store the newest picture. Raises Conflict before the first one, and what storing it raises."""
@@ -253,6 +254,8 @@ class LiveSession:
             self._watcher.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._watcher
+        if self.batch is not None:
+            await self.batch.close()
         await self._vision.close()
         if self._speech is not None and self._listener is not None:
             await self._speech.close()
@@ -301,15 +304,11 @@ class LiveSession:
         return "viewer" if self._parts.needs_viewers and self.clients.was_watched and not len(self.clients) else None
 
     def _look_at_frames(self) -> None:
-        now = time.monotonic()
-        frames = self.stats.frames_in or self.stats.audio_in
-        if frames != self._last_frames:
-            self._last_frames, self._last_frame_s = frames, now
+        if self._pulse.beats():
             if (self.clients.publisher or self._parts.source) is not None and self.state in ("connecting", "stalled"):
                 self._change("live", None)
-        elif self.state == "live" and now - self._last_frame_s > STALL_S:
-            what = "picture" if self.stats.frames_in else "sound"
-            self._change("stalled", f"no {what} for {STALL_S:g} s")
+        elif self.state == "live" and self.batch is None and self._pulse.stopped:
+            self._change("stalled", self._pulse.stopped)
 
     def _change(self, state: SessionState, reason: str | None) -> None:
         if state == self.state:
@@ -330,7 +329,7 @@ class LiveSession:
         source = self._parts.source
         self._playing.discard(kind)
         if source is not None and (source.failure is not None or not self._playing):
-            if source.failure is not None and self._ending is None:
+            if source.failure is not None and self._ending is None and self.batch is None:
                 self._failed(source.failure)
             self.end_soon("source ended" if source.failure is None else f"source failed: {source.failure.message}")
 

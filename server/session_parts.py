@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from av import VideoFrame
 
+from tracks.batch import Batch
 from tracks.bus import Emit, EventBus
+from tracks.clock import SessionClock
 from tracks.errors import VedetteError
 from tracks.events import Event, MetricData, Model
 from tracks.events.envelope import new_id
 from tracks.listener import Listener
 from tracks.lookout import DetectorWorker
-from tracks.pipeline import EmitData, KeepCrop
+from tracks.pipeline import EmitData, VisionReporter
 from tracks.sources import Source
 from tracks.stats import Stats
 from tracks.track import Tracker
@@ -28,6 +30,8 @@ from .changes import SessionChange
 if TYPE_CHECKING:
     from .session import LiveSession
 
+MakeReporter = Callable[[EmitData, Callable[[int], int | None]], VisionReporter]
+"""Given where events go, and what tells the publisher's own RTP time of a source's pts."""
 MakeListener = Callable[[EmitData, Callable[[VedetteError], None], Stats], Listener]
 
 
@@ -44,8 +48,8 @@ class SessionParts:
     """Stored events of a session: (session id, after, limit) -> envelopes, oldest first."""
     flush: Callable[[], Awaitable[None]]
     """Done when every stored event so far is committed."""
-    keep_crop: KeepCrop
-    """Store the picture of an object; events that name it must go by `emit`."""
+    reporter: MakeReporter
+    """Makes what tells of detected pictures; its events must go by `emit`."""
     keep_picture: Callable[[Caption, VideoFrame], Awaitable[Artifact]]
     """Store a picture."""
     save: Callable[[LiveSession], Coroutine[Any, Any, None]]
@@ -61,6 +65,9 @@ class SessionParts:
     """Makes what listens to the session's sound; None when nobody does."""
     source: Source | None = None
     """What the server itself plays; None when a client publishes. Closed with the session."""
+    batch: Batch | None = None
+    """The same in mode `batch`, where it is worked through and not played."""
+    clock: SessionClock = field(default_factory=SessionClock)
     needs_viewers: bool = False
     """The source is only there to be looked at: once its last viewer has gone, the session ends after `linger_s`."""
     linger_s: float = 60.0

@@ -7,12 +7,16 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 from signaling.peer import Peer, PeerOptions
+from tracks.batch import FilmWatcher
 from tracks.bus import EventBus
+from tracks.clock import SessionClock
 from tracks.errors import Conflict, InvalidRequest, ModelUnavailable, NotFound, Overloaded
 from tracks.events import Event, SessionData
 from tracks.events.envelope import new_id
+from tracks.pipeline import STORE_INTERVAL_S, VisionReporter
 from tracks.registry import SOURCES, TRACKERS, Profile, resolve
 from tracks.sources import Source
 from tracks.stats import Stats
@@ -22,6 +26,7 @@ from . import store
 from .archive import Archive
 from .artifact_thumbnails import ThumbnailedEvents
 from .artifacts import Artifacts
+from .batches import MAX_BATCHES, STORE_EVERY_S, Batches, BatchOptions
 from .changes import SessionChange, Watching
 from .engines import Engines
 from .guest import Guest
@@ -73,6 +78,7 @@ class LiveSessions:
         self._engines = engines
         self._hearing = hearing
         self._files = files
+        self._batches = Batches(files, hearing)
         self._metrics = metrics
         self._numbers = numbers
         self._peer_options = peer_options
@@ -94,12 +100,14 @@ class LiveSessions:
         classes: Sequence[str] | None,
         *,
         needs_detector: bool = False,
+        batch: BatchOptions | None = None,
     ) -> LiveSession:
-        """Make a session and start it.
+        """Make a session and start it; with `batch` it works through the file of an upload as fast as it can.
 
-        Raises NotFound for an unknown source, InvalidRequest for an unknown pipeline or profile, Overloaded when too
-        many run, SourceUnreachable when a server-side source cannot be opened, and, if it `needs_detector` to be of any
-        use, ModelUnavailable when it is known that there is none.
+        Raises NotFound for an unknown source, InvalidRequest for an unknown pipeline or profile or a source that the
+        pipelines or `batch` are not for, Overloaded when too many run, SourceUnreachable when a server-side source
+        cannot be opened, and, if it `needs_detector` to be of any use, as a batch does, ModelUnavailable when it is
+        known that there is none.
         """
         _check("pipeline", pipelines, PIPELINES)
         if not pipelines:
@@ -109,20 +117,29 @@ class LiveSessions:
         if len(self._live) >= MAX_SESSIONS:
             raise Overloaded(f"{MAX_SESSIONS} sessions are running, end one first")
         worker = self._engines.worker(profile)
-        if needs_detector and "vision" in pipelines and worker.problem:
+        if (needs_detector or batch is not None) and "vision" in pipelines and worker.problem:
             raise ModelUnavailable(worker.problem)
         if classes is not None and worker.ready:
             _check("class", classes, (await worker.start()).info.labels)
         options = self._engines.options(profile, overlay, classes)
         tracker = await asyncio.to_thread(resolve, TRACKERS["bytetrack"])
         stats = Stats(on_latency=self._metrics.observe_stage)
-        opened = await self._open(source, pipelines, stats)
+        tracking = tracker(TrackOptions(confidence=profile.confidence))
+        run = None
+        if batch is not None:
+            self._check_batch(source, pipelines)
+            run = self._batches.make(
+                source.id, pipelines, FilmWatcher(worker, tracking, batch.of(options), stats), stats
+            )
+        opened = run or await self._open(source, pipelines, stats)
+        mode: store.Mode = "realtime" if run is None else "batch"
         try:
-            row = await self._sessions.create(source.id, pipelines, profile.name, options.overlay, classes)
+            row = await self._sessions.create(source.id, pipelines, profile.name, options.overlay, classes, mode)
         except BaseException:
             if opened is not None:
                 await opened.close()
             raise
+        store_every_s = STORE_INTERVAL_S if run is None else STORE_EVERY_S
         events = ThumbnailedEvents(self._artifacts, row.id, row.source_id, self._emit, stats)
 
         async def flush() -> None:
@@ -131,21 +148,23 @@ class LiveSessions:
 
         parts = SessionParts(
             worker=worker,
-            tracker=tracker(TrackOptions(confidence=profile.confidence)),
+            tracker=tracking,
             options=options,
             emit=events.emit,
             bus=self._bus,
             history=self._history,
             flush=flush,
-            keep_crop=events.keep,
+            reporter=partial(VisionReporter, keep=events.keep, store_every_s=store_every_s),
             keep_picture=self._artifacts.keep,
             save=self._save,
             change=self.change,
             on_ended=self._ended,
             numbers=self._numbers(),
             give_back_memory=self._memory.give_back,
-            listener=self._hearing.listener if "audio" in pipelines else None,
+            listener=self._hearing.listener if "audio" in pipelines and run is None else None,
             source=opened,
+            batch=run,
+            clock=SessionClock() if run is None else run.clock,
             needs_viewers=source.kind in NEEDS_VIEWERS,
             linger_s=self._linger_s,
         )
@@ -159,8 +178,11 @@ class LiveSessions:
         """Change how a session runs; it is committed, and in force from the next frame on, when this returns.
 
         A detector that is not loaded yet is waited for, the one before going on meanwhile. Raises InvalidRequest for an
-        unknown profile or class, and in a session that does not look; ModelUnavailable; Conflict when the session ends.
+        unknown profile or class, and in a session that does not look; ModelUnavailable; Conflict when the session ends,
+        and in one of mode `batch`.
         """
+        if session.batch is not None:
+            raise Conflict(f"session {session.row.id} works through a file as it was asked to: end it, start another")
         async with session.changing:
             if change.model_fields_set & Watching.model_fields.keys():
                 await self._watch(session, change)
@@ -206,14 +228,27 @@ class LiveSessions:
         open_source: Callable[..., Awaitable[Source]] = await asyncio.to_thread(resolve, SOURCES[source.kind])
         if source.kind != "upload":
             return await open_source()
-        path, media = self._files.path(source.id), self._files.media(source.id)
+        path = self._files.path(source.id)
+        self._check_pipelines(source.id, pipelines)
+        # Its sound is for viewers, too.
+        return await open_source(path=path, video="vision" in pipelines, audio=True, stats=stats)
+
+    def _check_batch(self, source: store.Source, pipelines: Sequence[str]) -> None:
+        """Raises InvalidRequest when the source cannot be worked through as a batch, Overloaded when too many are."""
+        if source.kind != "upload":
+            raise InvalidRequest(f"mode 'batch' is for uploads, a source of kind {source.kind!r} has: realtime")
+        self._check_pipelines(source.id, pipelines)
+        if sum(session.batch is not None for session in self) >= MAX_BATCHES:
+            raise Overloaded(f"{MAX_BATCHES} files are worked through, which is all at once that this server does")
+
+    def _check_pipelines(self, source_id: str, pipelines: Sequence[str]) -> None:
+        """Raises InvalidRequest when a file lacks what the pipelines are for."""
+        media = self._files.media(source_id)
         has = {"vision": media is not None and media.video, "audio": media is not None and media.audio}
         for pipeline in pipelines:
             if not has[pipeline]:
                 able = ", ".join(name for name, there in has.items() if there)
                 raise InvalidRequest(f"the file has nothing for pipeline {pipeline!r}, have: {able}")
-        # Its sound is for viewers, too.
-        return await open_source(path=path, video="vision" in pipelines, audio=True, stats=stats)
 
     def find(self, session_id: str) -> LiveSession | None:
         """The session if it runs here."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 from tortoise.backends.base.client import BaseDBAsyncClient
 
@@ -20,6 +20,8 @@ from .models import SessionRow, SourceRow
 __all__ = ["EventLog", "Session", "Sessions", "Source", "Sources"]
 
 PAGE_ROWS = 1000
+Mode = Literal["realtime", "batch"]
+"""How a session goes through its source: as it comes, or a file as fast as the machine can."""
 FINAL_STATES: tuple[SessionState, ...] = ("ended", "failed")
 CLIENT_KINDS = ("webcam", "demo", "upload")
 """Kinds of sources that are there for a client: without it, their sessions are over."""
@@ -60,6 +62,7 @@ class Session:
     """Wall clock at media time 0."""
     created_at: float
     ended_at: float | None
+    mode: Mode = "realtime"
 
     @property
     def final(self) -> bool:
@@ -143,7 +146,13 @@ class Sessions:
         """Name of this node, the same after a restart."""
 
     async def create(
-        self, source_id: str, pipelines: Sequence[str], profile: str, overlay: str, classes: Sequence[str] | None
+        self,
+        source_id: str,
+        pipelines: Sequence[str],
+        profile: str,
+        overlay: str,
+        classes: Sequence[str] | None,
+        mode: Mode = "realtime",
     ) -> Session:
         """Make a session in state `connecting`, epoch 1, owned by this node; it is committed when this returns."""
         row = SessionRow(
@@ -153,6 +162,7 @@ class Sessions:
             profile=profile,
             overlay=overlay,
             classes=None if classes is None else list(classes),
+            mode=mode,
             state="connecting",
             owner=self._owner,
             epoch=1,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from .asr import Asr, AsrStream, DecodingCancelled, Hints
+from .events import SpokenWord, TranscriptData
 from .types import Transcript, Utterance
 from .worker import Worker
 
@@ -112,3 +113,19 @@ def until(transcript: Transcript, end_s: float) -> Transcript:
         found = transcript.text.find(word.text, end)
         end = end if found < 0 else found + len(word.text)
     return replace(transcript, text=transcript.text[:end], words=kept, segments=())
+
+
+def told(transcript: Transcript, engine: str, *, final: bool) -> TranscriptData:
+    """What an event tells of a transcript; `engine` is the model that heard it."""
+    words = [
+        SpokenWord(
+            text=word.text,
+            start=round(word.start_s, 3),
+            end=round(word.end_s, 3),
+            probability=round(word.probability, 3),
+        )
+        for word in transcript.words
+    ]
+    return TranscriptData(
+        text=transcript.text, final=final, language=transcript.language, words=words, speaker=None, engine=engine
+    )

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 
 from .asr import NO_HINTS, Asr, Hints
 from .backlog import Backlog, BacklogOptions, Waiting
-from .dictation import AsrWorker, Dictation
+from .dictation import AsrWorker, Dictation, told
 from .errors import Overloaded, VedetteError
-from .events.speech import SpeechData, SpokenWord, TranscriptData
+from .events.speech import SpeechData
 from .pipeline import EmitData
 from .resample import Gap, Window
 from .segmenter import Change, Ended, Segmenter, SegmenterOptions, Started, Stopped
@@ -313,23 +313,7 @@ class Listener:
             )
 
     def _tell(self, transcript: Transcript, utterance: Utterance, *, final: bool, stored: bool) -> None:
-        words = [
-            SpokenWord(
-                text=word.text,
-                start=round(word.start_s, 3),
-                end=round(word.end_s, 3),
-                probability=round(word.probability, 3),
-            )
-            for word in transcript.words
-        ]
-        data = TranscriptData(
-            text=transcript.text,
-            final=final,
-            language=transcript.language,
-            words=words,
-            speaker=None,
-            engine=self._engine,
-        )
+        data = told(transcript, self._engine, final=final)
         self._emit("transcript", data, utterance.end_s, stored=stored)
 
     def _fail(self, error: VedetteError) -> None:

@@ -41,6 +41,8 @@ KeepCrop = Callable[[Crop], KeptCrop]
 class VisionReporter:
     """Turns observations into `detection` and `object` events.
 
+    A detection is stored each `store_every_s` seconds, and at every change of the scene; with 0, every one.
+
     With `keep`, an object's events name the best picture of it until then. Another is kept when the object dwells or
     leaves, if a clearly better one was seen meanwhile.
     """
@@ -51,11 +53,14 @@ class VisionReporter:
         source_rtp_time: Callable[[int], int | None],
         options: SceneOptions | None = None,
         keep: KeepCrop | None = None,
+        *,
+        store_every_s: float = STORE_INTERVAL_S,
     ) -> None:
         self._emit = emit
         self._source_rtp_time = source_rtp_time
         self._options = options or SceneOptions()
         self._keep = keep
+        self._store_every_s = store_every_s
         self._crops = BestCrops()
         self._kept: dict[int, tuple[KeptCrop, float]] = {}
         self._scene: Scene | None = None
@@ -70,7 +75,7 @@ class VisionReporter:
             self._crops.look(seen.frame, seen.tracked, seen.media_s)
         change = self._scene.update(seen.tracked, seen.media_s)
         data = _detection(seen, self._source_rtp_time(seen.source_ticks))
-        keep = change.changed or seen.media_s - self._stored_s >= STORE_INTERVAL_S
+        keep = change.changed or seen.media_s - self._stored_s >= self._store_every_s
         if keep:
             self._stored_s = seen.media_s
         self._emit("detection", data, seen.media_s, stored=keep, at_once=True)

@@ -15,6 +15,7 @@ import numpy as np
 
 from .asr import Asr, Cancelled, DecodingCancelled, Hints, never
 from .dictation import NOTHING, Ask, AsrWorker
+from .errors import Overloaded
 from .segmenter import Change, Ended, Segmenter, SegmenterOptions
 from .types import SAMPLE_RATE, Samples, Transcript, Utterance
 from .vad import WINDOW_S, WINDOW_SAMPLES, Vad
@@ -23,13 +24,17 @@ PIECE_S = 28.0
 """Whisper's window is 30 s."""
 MAX_PAUSE_S = 2.0
 """Longer silence is not heard at all: engines take time for it, and Whisper finds words in it."""
+RETRY_S = 0.25
+"""Until a recogniser that had no room is asked again by whoever has time."""
 
 
-async def transcribe(samples: Samples, vad: Vad, worker: AsrWorker, hints: Hints) -> AsyncGenerator[Transcript, None]:
+async def transcribe(
+    samples: Samples, vad: Vad, worker: AsrWorker, hints: Hints, *, patient: bool = False
+) -> AsyncGenerator[Transcript, None]:
     """The final transcripts of a recording's pieces, in order, with times in seconds of the recording.
 
     A language that the first piece was found to be in holds for all. Closing it ends the work. Raises what the
-    recogniser raises.
+    recogniser raises; with `patient` not that it has no room, for which it then waits.
     """
     left = False
 
@@ -40,7 +45,7 @@ async def transcribe(samples: Samples, vad: Vad, worker: AsrWorker, hints: Hints
 
     try:
         for piece in await asyncio.to_thread(pieces, samples, vad, lambda: left):
-            transcript = await worker.infer(_asking(piece, hints, is_left))
+            transcript = await _heard(worker, _asking(piece, hints, is_left), patient)
             if hints.language is None and transcript.text:
                 hints = replace(hints, language=transcript.language)
             yield transcript
@@ -64,6 +69,16 @@ def pieces(samples: Samples, vad: Vad, cancelled: Cancelled = never) -> list[Utt
         else:
             merged.append((each.start_s, each.end_s))
     return [_cut(samples, start_s, end_s) for start_s, end_s in merged]
+
+
+async def _heard(worker: AsrWorker, ask: Ask, patient: bool) -> Transcript:
+    while True:
+        try:
+            return await worker.infer(ask)
+        except Overloaded:
+            if not patient:
+                raise
+        await asyncio.sleep(RETRY_S)
 
 
 def _windows(samples: Samples) -> Iterator[Samples]:

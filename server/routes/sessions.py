@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, Self
 
 from aiohttp import web
-from pydantic import Field, RootModel
+from pydantic import Field, RootModel, model_validator
 
-from tracks.events import MetricData, Model, SessionState
+from tracks.events import MetricData, Model, ProgressData, SessionState
 
 from .. import store
 from ..api import Answer, JsonBody, Reply, Route, declare, example, given, reply
 from ..api.query import Flag, Id, OrderedPageQuery
 from ..artifacts import Artifacts
+from ..batches import BatchOptions
 from ..changes import SessionChange
 from ..roles import Role
 from ..session import LiveSession
@@ -29,10 +30,12 @@ _EXAMPLE = {
     "profile": "fast",
     "overlay": "smooth",
     "classes": None,
+    "mode": "realtime",
     "state": "live",
     "reason": None,
     "seq": 412,
     "peers": 1,
+    "progress": None,
     "createdAt": 1763791200.1,
     "endedAt": None,
 }
@@ -52,6 +55,17 @@ class NewSession(Model):
     """`smooth` gives every picture back, with boxes moved to its time; `exact` those that were detected."""
     classes: list[str] | None = Field(default=None, max_length=1000)
     """Labels that are kept; all, unless given."""
+    mode: store.Mode = "realtime"
+    """`batch` works through an upload as fast as the machine can, leaves nothing out, and ends by itself."""
+    rate: float | None = Field(default=None, ge=0, le=240, allow_inf_nan=False)
+    """In mode `batch`, pictures a second of the file that are looked at, 0 for all; what the profile says, unless
+    given."""
+
+    @model_validator(mode="after")
+    def _of_a_batch(self) -> Self:
+        if self.rate is not None and self.mode != "batch":
+            raise ValueError("rate goes with mode 'batch'")
+        return self
 
 
 class EndQuery(Model):
@@ -81,6 +95,7 @@ class SessionInfo(Reply):
     overlay: str
     classes: list[str] | None
     """Labels that are kept; null: all."""
+    mode: store.Mode
     state: SessionState
     reason: str | None
     """Why it is in this state, where there is something to say."""
@@ -88,6 +103,8 @@ class SessionInfo(Reply):
     """Of its newest stored event, 0 before the first."""
     peers: int
     """How many are connected, or about to be."""
+    progress: ProgressData | None
+    """How far the file is worked through, while a session of mode `batch` runs; else null."""
     created_at: float
     """Unix seconds."""
     ended_at: float | None
@@ -156,7 +173,10 @@ def add_routes(
 
     async def create(request: web.Request) -> web.Response:
         body = given(request, NewSession)
-        session = await live.create(body.source_id, body.pipelines, body.profile, body.overlay, body.classes)
+        batch = BatchOptions(body.rate) if body.mode == "batch" else None
+        session = await live.create(
+            body.source_id, body.pipelines, body.profile, body.overlay, body.classes, batch=batch
+        )
         return await to_join(session.row, here(), 201, {"Location": f"/sessions/{session.row.id}"})
 
     async def index(request: web.Request) -> web.Response:
@@ -290,10 +310,12 @@ def _info(row: store.Session, source: store.Source | None, session: LiveSession 
         profile=row.profile,
         overlay=row.overlay,
         classes=None if row.classes is None else list(row.classes),
+        mode=row.mode,
         state=state,
         reason=reason,
         seq=seq,
         peers=0 if session is None else len(session.clients),
+        progress=None if session is None or session.batch is None else session.batch.progress(),
         created_at=row.created_at,
         ended_at=row.ended_at,
     )

@@ -84,27 +84,33 @@ async def database(place: Place) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def api(tmp_path: Path, _imported: None) -> AsyncIterator[Api]:
+def detector() -> BrightDetector:
+    """The detector of `api` and `api_on_both`."""
+    return BrightDetector()
+
+
+@pytest.fixture
+async def api(tmp_path: Path, detector: BrightDetector, _imported: None) -> AsyncIterator[Api]:
     """A server on SQLite."""
-    async with _serving(Place(tmp_path, None)) as api:
+    async with _serving(Place(tmp_path, None), detector) as api:
         yield api
 
 
 @pytest.fixture
-async def api_on_both(place: Place, _imported: None) -> AsyncIterator[Api]:
+async def api_on_both(place: Place, detector: BrightDetector, _imported: None) -> AsyncIterator[Api]:
     """A server on SQLite, and one on Postgres."""
-    async with _serving(place) as api:
+    async with _serving(place, detector) as api:
         yield api
 
 
 @asynccontextmanager
-async def _serving(place: Place) -> AsyncIterator[Api]:
+async def _serving(place: Place, detector: BrightDetector) -> AsyncIterator[Api]:
     settings = Settings(
         data_dir=place.data_dir, database_url=place.url, session_linger_s=1.5, pending_peer_timeout_s=1.0
     )
     serving = serve(
         settings,
-        load=lambda choice, **options: BrightDetector(),
+        load=lambda choice, **options: detector,
         load_asr=lambda choice, **options: BeepAsr(),
         vad=LoudVad(),
     )

@@ -101,7 +101,7 @@ async def test_a_camera_that_goes_dark_stalls_the_session(
     api: Api, browsers: list[Browser], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without frames a live session is stalled, though its peer is still there; with the next ones it is live again."""
-    monkeypatch.setattr("server.session.STALL_S", 0.5)
+    monkeypatch.setattr("server.pulse.STALL_S", 0.5)
     session_id = await api.make_session()
     browser = Browser(api, session_id)
     browsers.append(browser)

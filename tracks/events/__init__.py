@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .envelope import Event, LiveCopy, Model
-from .session import ErrorData, MetricData, SessionData, SessionState, StageLatency
+from .session import ErrorData, MetricData, ProgressData, SessionData, SessionState, StageLatency
 from .speech import SpeechData, SpokenWord, TranscriptData
 from .vision import DetectedObject, DetectionData, FrameSize, ObjectData
 
@@ -13,6 +13,7 @@ KINDS: dict[str, type[Model]] = {
     "speech": SpeechData,
     "transcript": TranscriptData,
     "metric": MetricData,
+    "progress": ProgressData,
     "session": SessionData,
     "error": ErrorData,
 }
@@ -29,6 +30,7 @@ __all__ = [
     "MetricData",
     "Model",
     "ObjectData",
+    "ProgressData",
     "SessionData",
     "SessionState",
     "SpeechData",

@@ -45,6 +45,22 @@ class MetricData(Model):
     """p99 over the last seconds."""
 
 
+class ProgressData(Model):
+    """How far the file of a session of mode `batch` is worked through."""
+
+    share: float
+    """0 to 1: of the file, on average over what is done with it."""
+    duration: float
+    """Seconds of the file in all."""
+    watched: float | None
+    """Seconds of the file whose pictures are done; null when they are not looked at."""
+    heard: float | None
+    """Seconds of the file up to which everything that was said is told; null when it is not listened to."""
+    frames_detected: int
+    speed: float
+    """Times real time, on average so far."""
+
+
 class ErrorData(Model):
     """Something failed; `code` is stable."""
 

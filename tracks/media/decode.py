@@ -114,20 +114,35 @@ async def decode_audio(
         yield Audio(child, await child.first(MediaInfo), limits, on_progress)
 
 
+class Tape:
+    """Chunks one after the other, with silence where there is a gap between them."""
+
+    def __init__(self) -> None:
+        self._parts: list[Samples] = []
+        self._length = 0
+
+    def add(self, chunk: Chunk) -> None:
+        """Take the next chunk."""
+        gap = round(chunk.start_s * SAMPLE_RATE) - self._length
+        if gap > 1:  # one is rounding
+            self._parts.append(np.zeros(gap, np.float32))
+            self._length += gap
+        self._parts.append(chunk.samples)
+        self._length += len(chunk.samples)
+
+    def samples(self) -> Samples:
+        """All of it: sample i is at i / SAMPLE_RATE seconds of the file."""
+        return np.concatenate(self._parts) if self._parts else np.zeros(0, np.float32)
+
+
 async def read_audio(path: Path, *, limits: Limits = DEFAULTS, on_progress: Progress | None = None) -> Recording:
     """The file's audio as a whole: 3.8 MB a minute. Raises as `decode_audio`, and UnsupportedMedia for a cut file."""
-    parts: list[Samples] = []
-    length = 0
+    tape = Tape()
     async with decode_audio(path, limits=limits, on_progress=on_progress) as audio:
         async for chunk in audio.chunks():
-            gap = round(chunk.start_s * SAMPLE_RATE) - length
-            if gap > 1:  # one is rounding
-                parts.append(np.zeros(gap, np.float32))
-                length += gap
-            parts.append(chunk.samples)
-            length += len(chunk.samples)
+            tape.add(chunk)
         ending, info = audio.ending, audio.info
     assert ending is not None
     if ending.cut_off:
         raise cut_off(ending, info.duration_s)
-    return Recording(np.concatenate(parts), info, ending)
+    return Recording(tape.samples(), info, ending)

@@ -69,6 +69,13 @@ def cut_off(ending: Ending, stated_s: float | None) -> UnsupportedMedia:
     )
 
 
+def damaged(what: str, pieces: int) -> UnsupportedMedia:
+    """The report of a file that has pieces of picture or sound, `what`, that cannot be decoded."""
+    return UnsupportedMedia(
+        f"the file is damaged: {pieces} pieces of its {what} cannot be decoded, and are left out", {"damaged": pieces}
+    )
+
+
 class Readiness(_Told):
     """The child's first message."""
 
