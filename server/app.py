@@ -67,6 +67,7 @@ from .routes import models as model_routes
 from .sandbox import decoder_check
 from .sessions import LiveSessions
 from .settings import Settings
+from .shelf import Shelf
 from .source_files import SourceFiles
 from .store import Sessions, Sources
 from .stream.starts import Starts
@@ -126,7 +127,7 @@ async def serve(
         # A picture is scaled in less time than OpenCV takes to wake its threads, which then get in everybody's way.
         cv2.setNumThreads(1)
         await asyncio.to_thread(confine_ultralytics, settings.data_dir / "cache")
-        registry = await asyncio.to_thread(Registry.load, settings.models)
+        registry = await asyncio.to_thread(Registry.load, *settings.registry_files)
         engines = Engines(
             registry,
             detector=settings.detector,
@@ -201,15 +202,19 @@ async def serve(
         revocation = asyncio.create_task(end_revoked(access, live), name="revocation")
         stack.push_async_callback(_cancel, revocation)
 
-        profile = await asyncio.to_thread(engines.profile, settings.profile)
-        worker = engines.worker(profile)
+        await asyncio.to_thread(engines.profile, settings.profile)
+
+        def worker() -> DetectorWorker:
+            """The default one, which a reload may replace."""
+            return engines.worker(engines.profile(settings.profile))
 
         def detector() -> DetectorInfo | None:
-            return None if worker.engine is None else worker.engine.info
+            engine = worker().engine
+            return None if engine is None else engine.info
 
         health = Health(
             [
-                detector_check(detector, lambda picture: _detect_once(worker, picture)),
+                detector_check(detector, lambda picture: _detect_once(worker(), picture)),
                 database_check(lambda: _round_trip(database)),
                 disk_check(settings.data_dir),
                 hearing.check,
@@ -222,7 +227,7 @@ async def serve(
             try:
                 # The tracker's imports take seconds, too: not at the first click.
                 await asyncio.to_thread(resolve, TRACKERS["bytetrack"])
-                await worker.start()
+                await worker().start()
             finally:
                 await health.report()
                 settle()
@@ -260,7 +265,7 @@ async def serve(
         frame.add_routes(app, frames)
         metrics.add(FrameNumbers(frames))
         add_openai_audio(app, transcriber)
-        model_routes.add_routes(app, registry, settings.data_dir / "models", engines, recognisers)
+        model_routes.add_routes(app, Shelf(registry, settings, engines, recognisers, live))
         health_routes.add_routes(app, health, get_version(), detector)
         add_metrics(app, metrics)
         add_stream(app, Streams(Starts(live, source_rows, frame_threads), access))

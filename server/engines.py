@@ -5,17 +5,20 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 from tracks.detect import Detector, DetectorInfo
 from tracks.detect.runtime import has_gpu
+from tracks.errors import ModelUnavailable
 from tracks.lookout import DetectorWorker
-from tracks.registry import Profile, Registry
+from tracks.registry import ModelSpec, Profile, Registry
 from tracks.types import Detections, Image
 from tracks.vision import VisionOptions
 from tracks.worker import Worker
+
+from .retired import Renewal, Retired
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +31,9 @@ which wait for each other, lose a core whenever anybody else wants it.
 Measured on two cores beside encoder and client, `exact`: 21 returned pictures a second at a median of 148 ms with 10,
 24 at 131 ms with 0; but in `smooth` the event loop's lag (p99) is 45 ms with 0, and 6 to 10 ms with 1 to 5.
 """
+
+_Key = tuple[str, ModelSpec | None, int, bool]
+"""What was chosen, what the registry says of it, the size of the input, and whether the CPU is forced."""
 
 Load = Callable[..., Detector]
 """`tracks.detect.load.load_detector`, or what stands in for it."""
@@ -55,30 +61,19 @@ class Engines:
         self._gpu: bool | None = None
         self._max_rate_hz = max_rate_hz
         self._load = load or _load_detector
-        self._workers: dict[tuple[str, int, bool], DetectorWorker] = {}
+        self._workers: dict[_Key, DetectorWorker] = {}
+        self.retired = Retired()
+        """Workers of a registry before, while sessions still use them."""
 
     def profile(self, name: str) -> Profile:
         """The profile of that name, `auto` resolved for this machine. Blocking. Raises NotFound, naming the choices."""
         if self._gpu is None:
             self._gpu = not self._force_cpu and has_gpu()
-        return self._registry.profile(name, gpu=self._gpu, force_cpu=self._force_cpu)
+        return self._resolved(self._registry, name)
 
     def worker(self, profile: Profile) -> DetectorWorker:
         """The worker that runs the profile's detector; it builds the model when first used."""
-        choice = self._detector if self._detector != "auto" else profile.detector
-        force_cpu = self._force_cpu or profile.force_cpu
-        key = (choice, profile.input_size, force_cpu)
-        worker = self._workers.get(key)
-        if worker is None:
-            worker = self._workers[key] = Worker(
-                "detector",
-                lambda: self._build(choice, profile.input_size, force_cpu, self._threads),
-                _detect,
-                batch_key=_shape,
-                max_pending=MAX_PENDING,
-                niceness=NICENESS,
-            )
-        return worker
+        return self._worker(profile, self._registry, self._workers)
 
     def options(self, profile: Profile, overlay: str | None, classes: Sequence[str] | None) -> VisionOptions:
         """How a session of this profile watches."""
@@ -93,21 +88,82 @@ class Engines:
         """What runs, for those that are built."""
         return [worker.engine.info for worker in self._workers.values() if worker.engine is not None]
 
+    async def prepare(self, registry: Registry, profiles: Collection[str], *, anew: bool) -> Renewal:
+        """Load what these profiles run by another registry; what runs goes on meanwhile.
+
+        What the registry says the same of as before stays loaded, unless all is to be loaded `anew`. Raises
+        ModelUnavailable when something that ran could not be loaded again, or only with something in its place, and
+        NotFound for a profile that is gone.
+        """
+        same = {key: each for key, each in self._workers.items() if registry.models.get(key[0]) == key[1]}
+        workers = {} if anew else same
+        kept = set(workers.values())
+
+        async def drop() -> None:
+            for worker in set(workers.values()) - kept:
+                await worker.close()
+
+        def use() -> list[DetectorWorker]:
+            over = [each for each in self._workers.values() if each not in workers.values()]
+            self._registry, self._workers = registry, workers
+            return over
+
+        try:
+            for name in profiles:
+                fresh = self._worker(self._resolved(registry, name), registry, workers)
+                await _no_worse(fresh, self.worker(self.profile(name)))
+        except BaseException:
+            await drop()
+            raise
+        return Renewal(use, drop)
+
     async def close(self) -> None:
         """End every worker."""
         for worker in self._workers.values():
             await worker.close()
+        await self.retired.close()
 
-    def _build(self, choice: str, input_size: int, force_cpu: bool, threads: int) -> Detector:
+    def _resolved(self, registry: Registry, name: str) -> Profile:
+        return registry.profile(name, gpu=bool(self._gpu), force_cpu=self._force_cpu)
+
+    def _worker(self, profile: Profile, registry: Registry, workers: dict[_Key, DetectorWorker]) -> DetectorWorker:
+        choice = self._detector if self._detector != "auto" else profile.detector
+        force_cpu = self._force_cpu or profile.force_cpu
+        key = (choice, registry.models.get(choice), profile.input_size, force_cpu)
+        worker = workers.get(key)
+        if worker is None:
+            worker = workers[key] = Worker(
+                "detector",
+                lambda: self._build(registry, choice, profile.input_size, force_cpu),
+                _detect,
+                batch_key=_shape,
+                max_pending=MAX_PENDING,
+                niceness=NICENESS,
+            )
+        return worker
+
+    def _build(self, registry: Registry, choice: str, input_size: int, force_cpu: bool) -> Detector:
         return self._load(
             choice,
-            registry=self._registry,
+            registry=registry,
             data_dir=self._data_dir,
             input_size=input_size,
             force_cpu=force_cpu,
-            threads=threads,
+            threads=self._threads,
             report=logger.info,
         )
+
+
+async def _no_worse(fresh: DetectorWorker, before: DetectorWorker) -> None:
+    """Load a detector. Raises ModelUnavailable when that fails and the one before it had not."""
+    try:
+        info = (await fresh.start()).info
+    except ModelUnavailable:
+        if before.engine is not None:
+            raise
+    else:
+        if info.fallback and before.engine is not None and not before.engine.info.fallback:
+            raise ModelUnavailable(info.reason)
 
 
 def _load_detector(choice: str, **options: Any) -> Detector:

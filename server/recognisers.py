@@ -10,14 +10,19 @@ from typing import Any
 from tracks.asr import Asr, AsrInfo
 from tracks.asr.options import Endpoint
 from tracks.dictation import AsrWorker, asr_worker
-from tracks.registry import Registry
+from tracks.errors import ModelUnavailable, VedetteError
+from tracks.registry import ModelSpec, Registry
 
+from .retired import Renewal, Retired
 from .settings import Settings
 
 logger = logging.getLogger(__name__)
 
 NICENESS = 3
 """Of the recogniser's threads: media comes first, as it does before the detector."""
+
+_Key = tuple[str, ModelSpec | None]
+"""What was chosen, and what the registry says of it."""
 
 Load = Callable[..., Asr]
 """`tracks.asr.load.load_recogniser`, or what stands in for it."""
@@ -42,7 +47,9 @@ class Recognisers:
         self._choice = choice
         self._options = {"data_dir": data_dir, "force_cpu": force_cpu, "threads": threads, "endpoint": endpoint}
         self._load = load or _load_recogniser
-        self._workers: dict[str, AsrWorker] = {}
+        self._workers: dict[_Key, AsrWorker] = {}
+        self.retired = Retired()
+        """Workers of a registry before this one, while sessions still use them."""
 
     @property
     def names(self) -> Sequence[str]:
@@ -54,17 +61,36 @@ class Recognisers:
 
         It is loaded when it is first used. Raises NotFound for a name that is not in the registry.
         """
-        chosen = name or self._choice
         if name is not None:
             self._registry.model(name, "asr")
-        worker = self._workers.get(chosen)
-        if worker is None:
-            fallback = chosen == self._choice
-            # What a client names is not fetched for it: that is for who runs the server to decide.
-            worker = self._workers[chosen] = asr_worker(
-                lambda: self._build(chosen, fallback=fallback, fetch=fallback), niceness=NICENESS
-            )
-        return worker
+        return self._worker(name or self._choice, self._registry, self._workers)
+
+    async def prepare(self, registry: Registry, *, anew: bool) -> Renewal:
+        """Load the server's own recogniser by another registry, as `Engines.prepare` does detectors."""
+        same = {key: each for key, each in self._workers.items() if registry.models.get(key[0]) == key[1]}
+        workers = {} if anew else same
+        kept = set(workers.values())
+
+        async def drop() -> None:
+            for worker in set(workers.values()) - kept:
+                await worker.close()
+
+        def use() -> list[AsrWorker]:
+            over = [each for each in self._workers.values() if each not in workers.values()]
+            self._registry, self._workers = registry, workers
+            return over
+
+        before = self.worker().engine
+        fresh = self._worker(self._choice, registry, workers)
+        try:
+            info = (await fresh.start()).info
+            if info.fallback and before is not None and not before.info.fallback:
+                raise ModelUnavailable(info.reason)
+        except BaseException as error:
+            if before is not None or not isinstance(error, VedetteError):
+                await drop()
+                raise
+        return Renewal(use, drop)
 
     def infos(self) -> list[AsrInfo]:
         """What runs, for those that are built."""
@@ -74,11 +100,19 @@ class Recognisers:
         """End every worker."""
         for worker in self._workers.values():
             await worker.close()
+        await self.retired.close()
 
-    def _build(self, choice: str, *, fallback: bool, fetch: bool) -> Asr:
-        return self._load(
-            choice, registry=self._registry, fallback=fallback, fetch=fetch, report=logger.info, **self._options
-        )
+    def _worker(self, chosen: str, registry: Registry, workers: dict[_Key, AsrWorker]) -> AsrWorker:
+        key = (chosen, registry.models.get(chosen))
+        worker = workers.get(key)
+        if worker is None:
+            # What a client names is not fetched for it: that is for who runs the server to decide.
+            own = chosen == self._choice
+            worker = workers[key] = asr_worker(lambda: self._build(registry, chosen, own), niceness=NICENESS)
+        return worker
+
+    def _build(self, registry: Registry, choice: str, own: bool) -> Asr:
+        return self._load(choice, registry=registry, fallback=own, fetch=own, report=logger.info, **self._options)
 
 
 def endpoint_of(settings: Settings) -> Endpoint | None:

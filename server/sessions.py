@@ -13,7 +13,7 @@ from signaling.peer import Peer, PeerOptions
 from tracks.batch import FilmWatcher
 from tracks.bus import EventBus
 from tracks.clock import SessionClock
-from tracks.errors import Conflict, InvalidRequest, ModelUnavailable, NotFound, Overloaded
+from tracks.errors import Conflict, InvalidRequest, ModelUnavailable, NotFound, Overloaded, VedetteError
 from tracks.events import Event, SessionData
 from tracks.events.envelope import new_id
 from tracks.pipeline import STORE_INTERVAL_S, VisionReporter
@@ -147,7 +147,7 @@ class LiveSessions:
             await self._event_log.flush()
 
         parts = SessionParts(
-            worker=worker,
+            worker=self._engines.worker(profile),  # as of now: a reload may have come in between
             tracker=tracking,
             options=options,
             emit=events.emit,
@@ -190,6 +190,21 @@ class LiveSessions:
                 raise Conflict(f"session {session.row.id} has ended")
             if change.paused is not None:
                 session.pause(change.paused)
+
+    async def renew(self) -> dict[str, str]:
+        """Have every session watch with what its profile says now, from the next frame on.
+
+        Returns, by session, why those that could not go on as before.
+        """
+        kept = {}
+        for session in self:
+            if "vision" in session.row.pipelines:
+                try:
+                    await self.change(session, SessionChange(profile=session.row.profile))
+                except VedetteError as error:
+                    if not session.ending:
+                        kept[session.row.id] = error.message
+        return kept
 
     async def _watch(self, session: LiveSession, change: SessionChange) -> None:
         row, given = session.row, change.model_fields_set
@@ -318,6 +333,8 @@ class LiveSessions:
 
     def _ended(self, session: LiveSession) -> None:
         self._live.pop(session.row.id, None)
+        for workers in (self._engines.retired, self._hearing.recognisers.retired):
+            workers.over(session.row.id)
         self._metrics.session_ended(session.stats)
         logger.info("session %s ended: %s", session.row.id, session.reason)
 

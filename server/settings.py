@@ -24,6 +24,8 @@ UNPREFIXED = {
 """Fields whose variable has the name that other tools use for it."""
 SECRET = ("database_url", "ice_servers", "openai_api_key")
 """Fields that may hold credentials: their values are not repeated in messages."""
+STORED_REGISTRY = Path("models", "registry.json")
+"""In the data directory, beside what is fetched."""
 DATABASE_SCHEMES = ("postgres", "postgresql")
 ICE_SCHEMES = ("stun", "stuns", "turn", "turns")
 ICE_URI = re.compile(r"stuns?:[^/?#@\s]+|turns?:[^/?#@\s]+(\?transport=(udp|tcp))?")
@@ -155,6 +157,12 @@ class Settings(BaseModel):
     """How long a peer may take to connect."""
     log: Annotated[Literal["console", "json"], BeforeValidator(_lower)] = "console"
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = "info"
+
+    @property
+    def registry_files(self) -> tuple[Path, ...]:
+        """Model registries over the one that ships, the last one on top: the operator's, and what `PUT` has stored."""
+        stored = self.data_dir / STORED_REGISTRY
+        return (*(() if self.models is None else (self.models,)), *((stored,) if stored.is_file() else ()))
 
     @property
     def loopback(self) -> bool:

@@ -31,6 +31,7 @@ class BrightDetector:
         self.gate.set()
         self.entered = threading.Event()
         self.calls = 0
+        self.closed = False
         self.threads: set[int] = set()
 
     def input_size(self, width: int, height: int) -> tuple[int, int]:
@@ -51,6 +52,7 @@ class BrightDetector:
         return Detections(np.array(box, np.float32), np.array([0.9], np.float32), np.array([1], np.int32))
 
     def close(self) -> None:
+        self.closed = True
         self.gate.set()
 
 

@@ -7,6 +7,7 @@ known is an error that says which are; a back end that cannot be imported is an 
 from __future__ import annotations
 
 import importlib
+import json
 import re
 import tomllib
 from collections.abc import Mapping
@@ -118,14 +119,14 @@ class Registry:
     profiles: Mapping[str, Profile]
 
     @classmethod
-    def load(cls, path: Path | None = None) -> Registry:
-        """The bundled registry with the entries of `path` merged over it. Reads two small files.
+    def load(cls, *paths: Path | None) -> Registry:
+        """The bundled registry with the entries of `paths` merged over it, the last one on top. Reads small files.
 
         Raises InvalidRequest, naming file, entry and choices, when the file cannot be read or says something unknown.
         """
         models: dict[str, ModelSpec] = {}
         profiles: dict[str, Profile] = {}
-        for source in (BUNDLED,) if path is None else (BUNDLED, path):
+        for source in (BUNDLED, *(path for path in paths if path is not None)):
             document = _read(source)
             for name, values in _table(document, "models", source).items():
                 models[name] = _model(name, values, source)
@@ -186,9 +187,13 @@ def resolve(target: str) -> Any:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        document = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        text = path.read_text("utf-8")
+        # What a program writes is JSON: the standard library writes no TOML.
+        document = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except (OSError, ValueError) as error:
         raise InvalidRequest(f"model registry {path} cannot be read: {error}") from error
+    if not isinstance(document, dict):
+        raise InvalidRequest(f"model registry {path} must hold tables")
     unknown = sorted(document.keys() - {"models", "profiles"})
     if unknown:
         raise InvalidRequest(f"model registry {path}: unknown table {unknown[0]!r}, have: models, profiles")

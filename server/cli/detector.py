@@ -44,7 +44,7 @@ def profile_check(settings: Settings) -> Check:
     """What the profile means here."""
 
     def look() -> CheckResult:
-        profile = _engines(settings, Registry.load(settings.models)).profile(settings.profile)
+        profile = _engines(settings, Registry.load(*settings.registry_files)).profile(settings.profile)
         said = f"auto means {profile.name} here" if settings.profile == "auto" else profile.name
         rate = (
             f"at most {profile.max_rate_hz:g} detections/s" if profile.max_rate_hz else "as many detections as it can"
@@ -62,7 +62,7 @@ def detector_check(settings: Settings, *, writable: bool) -> Check:
         if not writable:
             text = "not tried: it is prepared in the data directory, which cannot be written"
             return CheckResult("degraded", {"text": text})
-        registry = await asyncio.to_thread(Registry.load, settings.models)
+        registry = await asyncio.to_thread(Registry.load, *settings.registry_files)
         engines = _engines(settings, registry)
         profile = await asyncio.to_thread(engines.profile, settings.profile)
         if name := await asyncio.to_thread(_to_be_fetched, settings, profile, registry):

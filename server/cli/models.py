@@ -137,4 +137,4 @@ def _opened(given: Given) -> tuple[Settings, Registry, Hub, WhisperHub]:
     from tracks.registry import Registry
 
     folder = settings.data_dir / "models"
-    return settings, Registry.load(settings.models), Hub(folder), WhisperHub(folder / "asr")
+    return settings, Registry.load(*settings.registry_files), Hub(folder), WhisperHub(folder / "asr")

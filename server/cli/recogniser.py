@@ -24,7 +24,7 @@ def recogniser_check(settings: Settings) -> Check:
     """
 
     async def run() -> CheckResult:
-        registry = await asyncio.to_thread(Registry.load, settings.models)
+        registry = await asyncio.to_thread(Registry.load, *settings.registry_files)
         if name := await asyncio.to_thread(_to_be_fetched, settings, registry):
             text = f"not tried: {name} is not here, and the server would fetch it at its start"
             return CheckResult("degraded", {"text": text, "remedy": f"vedette models pull {name}"})
