@@ -11,7 +11,7 @@ from typing import Any
 
 from tracks.detect import Detector, DetectorInfo
 from tracks.detect.runtime import has_gpu
-from tracks.errors import ModelUnavailable
+from tracks.errors import ModelUnavailable, NotFound
 from tracks.lookout import DetectorWorker
 from tracks.registry import ModelSpec, Profile, Registry
 from tracks.types import Detections, Image
@@ -111,7 +111,7 @@ class Engines:
         try:
             for name in profiles:
                 fresh = self._worker(self._resolved(registry, name), registry, workers)
-                await _no_worse(fresh, self.worker(self.profile(name)))
+                await _no_worse(fresh, self._running(name))
         except BaseException:
             await drop()
             raise
@@ -142,6 +142,14 @@ class Engines:
             )
         return worker
 
+    def _running(self, name: str) -> DetectorInfo | None:
+        """What a profile runs now; None when that is not loaded, or there is no such profile."""
+        try:
+            engine = self.worker(self.profile(name)).engine
+        except NotFound:
+            return None
+        return None if engine is None else engine.info
+
     def _build(self, registry: Registry, choice: str, input_size: int, force_cpu: bool) -> Detector:
         return self._load(
             choice,
@@ -154,15 +162,15 @@ class Engines:
         )
 
 
-async def _no_worse(fresh: DetectorWorker, before: DetectorWorker) -> None:
+async def _no_worse(fresh: DetectorWorker, before: DetectorInfo | None) -> None:
     """Load a detector. Raises ModelUnavailable when that fails and the one before it had not."""
     try:
         info = (await fresh.start()).info
     except ModelUnavailable:
-        if before.engine is not None:
+        if before is not None:
             raise
     else:
-        if info.fallback and before.engine is not None and not before.engine.info.fallback:
+        if info.fallback and before is not None and not before.fallback:
             raise ModelUnavailable(info.reason)
 
 

@@ -186,8 +186,9 @@ class Frames:
             return image
 
         try:
-            async with asyncio.timeout(WAIT_S), self._turns:
-                found = await worker.submit(take, timeout_s=WAIT_S)
+            with self._engines.retired.held(worker):
+                async with asyncio.timeout(WAIT_S), self._turns:
+                    found = await worker.submit(take, timeout_s=WAIT_S)
         except (TimeoutError, Overloaded):
             self.refused += 1
             raise Overloaded(f"the detector's turn did not come within {WAIT_S:g} s", {"retryAfter": RETRY_S}) from None

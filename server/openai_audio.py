@@ -53,10 +53,10 @@ def add_openai_audio(app: web.Application, transcriber: Transcriber) -> None:
     async def create(request: web.Request) -> web.StreamResponse:
         if request.content_type != "multipart/form-data":
             raise InvalidRequest(f"expected multipart/form-data, got {request.content_type[:80]!r}")
-        with transcriber.place():
+        with transcriber.place() as place:
             async with transcriber.uploads.receive(request) as upload:
                 asked = understand(upload.fields, transcriber.recognisers.names)
-                hearing = await while_connected(request, transcriber.open(upload.path, asked.model, asked.hints))
+                hearing = await while_connected(request, transcriber.open(place, upload.path, asked.model, asked.hints))
                 if asked.stream:
                     return await _stream(request, hearing)
                 heard = await while_connected(request, hearing.whole())

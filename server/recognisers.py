@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,10 @@ class Recognisers:
         if name is not None:
             self._registry.model(name, "asr")
         return self._worker(name or self._choice, self._registry, self._workers)
+
+    def held(self, worker: AsrWorker) -> AbstractContextManager[None]:
+        """While a recording is heard piece by piece, its recogniser stays, also when another one is loaded."""
+        return self.retired.held(worker)
 
     async def prepare(self, registry: Registry, *, anew: bool) -> Renewal:
         """Load the server's own recogniser by another registry, as `Engines.prepare` does detectors."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,13 +24,6 @@ class Renewal:
     drop: Callable[[], Awaitable[None]]
 
 
-@dataclass(slots=True)
-class _Waiting:
-    workers: list[AnyWorker]
-    users: set[str]
-    """Ids of sessions."""
-
-
 class _Nothing(VedetteError):
     """Nothing is asked: it is waited for the turn."""
 
@@ -38,35 +32,49 @@ class Retired:
     """Closes workers. `close` closes all, whoever uses them."""
 
     def __init__(self) -> None:
-        self._waiting: list[_Waiting] = []
+        self._waiting: dict[AnyWorker, set[str]] = {}
+        """Ids of the sessions that still use it."""
+        self._held: Counter[AnyWorker] = Counter()
         self._closing: set[asyncio.Task[None]] = set()
 
     def add(self, workers: Iterable[AnyWorker], users: Collection[str]) -> None:
         """Close these workers once the sessions of these ids are over."""
-        self._waiting.append(_Waiting(list(workers), set(users)))
+        self._waiting.update((worker, set(users)) for worker in workers)
         self._close_idle()
+
+    @contextmanager
+    def held(self, worker: AnyWorker) -> Iterator[None]:
+        """Who asks a worker for something now has it to the end, also when its time comes meanwhile."""
+        self._held[worker] += 1
+        try:
+            yield
+        finally:
+            self._held[worker] -= 1
+            if not self._held[worker]:
+                del self._held[worker]
+            self._close_idle()
 
     def over(self, session_id: str) -> None:
         """A session has ended."""
-        for each in self._waiting:
-            each.users.discard(session_id)
+        for users in self._waiting.values():
+            users.discard(session_id)
         self._close_idle()
 
     async def close(self) -> None:
         """Close every worker. Safe to call twice."""
-        for each in self._waiting:
-            each.users.clear()
+        self._held.clear()
+        for users in self._waiting.values():
+            users.clear()
         self._close_idle()
         if self._closing:
             await asyncio.wait(self._closing)
 
     def _close_idle(self) -> None:
-        for each in [each for each in self._waiting if not each.users]:
-            self._waiting.remove(each)
-            for worker in each.workers:
-                task = asyncio.create_task(_end(worker), name="retire")
-                self._closing.add(task)
-                task.add_done_callback(self._closing.discard)
+        for worker in [worker for worker, users in self._waiting.items() if not users and worker not in self._held]:
+            del self._waiting[worker]
+            task = asyncio.create_task(_end(worker), name="retire")
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
 
 
 def _pass() -> Any:

@@ -6,7 +6,8 @@ import asyncio
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,14 +74,13 @@ class Shelf:
         StorageFull, and as `reload`.
         """
         async with self._turn:
-            try:
+            made = name not in self._registry.models
+            with _written():
                 registry, draft = await asyncio.to_thread(self._draft, name, values)
-            except OSError as error:
-                raise StorageFull(f"the registry cannot be written: {error.strerror}") from None
             try:
-                made = name not in self._registry.models
                 await self._take(registry, anew=False)
-                await asyncio.to_thread(os.replace, draft, self._stored)
+                with _written():
+                    await asyncio.to_thread(os.replace, draft, self._stored)
             finally:
                 await asyncio.to_thread(draft.unlink, missing_ok=True)
         found = await self.look()
@@ -119,12 +119,20 @@ class Shelf:
         over, deaf = detectors.use(), recognisers.use()
         self._registry = registry
         kept = await self._live.renew()
-        self.engines.retired.add(over, kept.keys())
+        self.engines.retired.add(over, [session_id for session_id in kept if self._live.find(session_id)])
         listening = [session.row.id for session in self._live if "audio" in session.row.pipelines]
         self.recognisers.retired.add(deaf, listening)
         for session_id, why in kept.items():
             logger.warning("session %s goes on with the detector that it had: %s", session_id, why)
         return kept
+
+
+@contextmanager
+def _written() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StorageFull(f"the registry cannot be written: {error.strerror}") from None
 
 
 def look(registry: Registry, folder: Path) -> Shelved:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Coroutine, Iterator, Sequence
-from contextlib import aclosing, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, aclosing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -42,6 +42,9 @@ class Recognisers(Protocol):
 
     def worker(self, name: str | None = None) -> AsrWorker:
         """The one of that name, or the server's own. Raises NotFound, naming the choices."""
+
+    def held(self, worker: AsrWorker) -> AbstractContextManager[None]:
+        """The worker is not closed meanwhile."""
 
 
 def wire_s(seconds: float) -> float:
@@ -108,8 +111,8 @@ class Transcriber:
         self._at_once = 0
 
     @contextmanager
-    def place(self) -> Iterator[None]:
-        """A place for one recording, from the first byte on. Raises Overloaded when there is none."""
+    def place(self) -> Iterator[ExitStack]:
+        """A place for one recording, from the first byte to the last word. Raises Overloaded when there is none."""
         if self._at_once >= MAX_AT_ONCE:
             raise Overloaded(
                 f"{MAX_AT_ONCE} recordings are worked on, which is all at once that this server does",
@@ -117,14 +120,19 @@ class Transcriber:
             )
         self._at_once += 1
         try:
-            yield
+            with ExitStack() as place:
+                yield place
         finally:
             self._at_once -= 1
 
-    async def open(self, path: Path, name: str | None, hints: Hints) -> Hearing:
-        """Decode a file for the recogniser of that name. Raises as `read_audio`, and what its recogniser raises."""
+    async def open(self, place: ExitStack, path: Path, name: str | None, hints: Hints) -> Hearing:
+        """Decode a file for the recogniser of that name, which stays as long as the place is taken.
+
+        Raises as `read_audio`, and what its recogniser raises.
+        """
         began_s = time.monotonic()
         worker = self.recognisers.worker(name)
+        place.enter_context(self.recognisers.held(worker))
         info = (await worker.start()).info
         check_language(hints, info)
         return Hearing(await read_audio(path, limits=self._limits), self._vad, worker, info, hints, began_s)

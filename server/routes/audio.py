@@ -85,13 +85,13 @@ def add_routes(app: web.Application, transcriber: Transcriber) -> None:
     """Transcribe what is sent: a form with `file`, or the file itself as the body. Fields may be in the query, too."""
 
     async def analyze(request: web.Request) -> web.Response:
-        with transcriber.place():
+        with transcriber.place() as place:
             async with transcriber.uploads.receive(request) as upload:
                 fields = _fields({**{name: request.query.getall(name) for name in request.query}, **upload.fields})
                 model, known = fields.pop("model", None), hints(**fields)
 
                 async def heard() -> Heard:
-                    return await (await transcriber.open(upload.path, model, known)).whole()
+                    return await (await transcriber.open(place, upload.path, model, known)).whole()
 
                 return answer(request, await while_connected(request, heard()))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 
 from aiohttp import web
@@ -65,6 +65,9 @@ class Ears:
             raise NotFound(f"unknown asr model {name!r}, have: {', '.join(self.names)}")
         self.asked.append(name)
         return self._worker
+
+    def held(self, worker: AsrWorker) -> AbstractContextManager[None]:
+        return nullcontext()
 
     async def close(self) -> None:
         await self._worker.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -10,13 +12,17 @@ from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from PIL import Image
 
 from server.app import serve
+from server.frames import MAX_AT_ONCE
 from server.settings import Settings
 from tests.fakes import BrightDetector
-from tests.fakes_speech import BeepAsr, LoudVad
-from tests.server.clients import Api, Browser, problem
+from tests.fakes_speech import BeepAsr, LoudVad, sound
+from tests.server.clients import Api, Browser, problem, until_async
 from tests.server.promises import Promises
+from tests.tracks.media.clips import wav
+from tests.tracks.stills.files import encoded
 from tests.waiting import until
 from tracks.errors import ModelUnavailable
 from tracks.registry import Registry
@@ -49,6 +55,7 @@ class Loads:
 
     def __init__(self) -> None:
         self.made: list[BrightDetector] = []
+        self.heard: list[BeepAsr] = []
         self.fails = False
         self.falls_back = False
         self.labels = ("dark", "bright")
@@ -63,6 +70,10 @@ class Loads:
         self.made.append(detector)
         return detector
 
+    def recogniser(self, choice: str, **options: Any) -> BeepAsr:
+        self.heard.append(BeepAsr())
+        return self.heard[-1]
+
 
 @pytest.fixture
 async def loads() -> Loads:
@@ -74,7 +85,7 @@ async def serving(data_dir: Path, loads: Loads, **settings: Any) -> AsyncIterato
     served = serve(
         Settings(data_dir=data_dir, **settings),
         load=loads,
-        load_asr=lambda choice, **options: BeepAsr(),
+        load_asr=loads.recogniser,
         vad=LoudVad(),
     )
     async with served as server:
@@ -144,6 +155,48 @@ async def test_a_session_whose_classes_are_gone_keeps_its_detector(
     assert second.calls == 0
     await shelf.http.delete(f"/sessions/{session_id}")
     await until(lambda: first.closed)
+
+
+async def test_who_asked_before_a_reload_is_answered(shelf: Api, loads: Loads) -> None:
+    """Pictures that wait for their turn, and a recording that is heard piece by piece: by what they asked."""
+    detector, asr = loads.made[0], loads.heard[0]
+    detector.gate.clear()
+    asr.gate.clear()
+    jpeg = encoded(Image.new("RGB", (64, 48)), "JPEG")
+    recording = wav(sound(27.0, 0.3, 1.0, 0.3, 27.0, 0.4, 1.0))
+    async with asyncio.TaskGroup() as group:
+        looks = [group.create_task(shelf.http.post("/analyze/frame", data=jpeg)) for _ in range(MAX_AT_ONCE)]
+        words = group.create_task(shelf.http.post("/analyze/audio", data=io.BytesIO(recording)))
+        await until(lambda: detector.entered.is_set() and asr.entered.is_set())
+        under_way = f"vedette_single_frames_under_way {len(looks):.1f}"
+
+        async def all_wait() -> bool:
+            return under_way in await (await shelf.http.get("/metrics")).text()
+
+        await until_async(all_wait)
+        assert (await shelf.http.post("/models/reload")).status == 200
+        detector.gate.set()
+        asr.gate.set()
+    assert [each.result().status for each in looks] == [200] * len(looks)
+    assert (await words.result().json())["text"] == "b3 b3 b4"
+    assert len(asr.calls) > 1
+    await until(lambda: detector.closed)
+
+
+@pytest.mark.usefixtures("_imported")
+async def test_a_profile_that_is_gone_may_come_back(tmp_path: Path, loads: Loads) -> None:
+    """Its sessions go on as they were until then, and with it from then on."""
+    file = tmp_path / "mine.toml"
+    mine = "[profiles.mine]\ndetector = 'auto'\ninput_size = 320\nconfidence = 0.5\noverlay = 'smooth'\n"
+    mine += "max_rate_hz = 0\nforce_cpu = false\n"
+    file.write_text(mine)
+    async with serving(tmp_path / "data", loads, models=file) as api:
+        session_id = await api.make_session(profile="mine")
+        file.write_text("")
+        body = await (await api.http.post("/models/reload")).json()
+        assert [each["sessionId"] for each in body["kept"]] == [session_id]
+        file.write_text(mine)
+        assert (await (await api.http.post("/models/reload")).json())["kept"] == []
 
 
 @pytest.mark.usefixtures("_imported")
