@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,7 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from bench.postgres import PostgresFailed, PostgresServer
 from server.app import serve
-from server.database import Database, open_database
+from server.database import FILE_NAME, Database, open_database
 from server.settings import Settings
 from tests.fakes import BrightDetector
 from tests.fakes_speech import BeepAsr, LoudVad
@@ -39,6 +41,18 @@ def postgres() -> Iterator[Postgres]:
     server.close()
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file that is as the newest migration leaves it."""
+    folder = tmp_path_factory.mktemp("migrated")
+
+    async def make() -> None:
+        await (await open_database(None, folder)).close()
+
+    asyncio.run(make())
+    return folder / FILE_NAME
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def _postgres(request: pytest.FixtureRequest) -> Postgres | None:
     if request.param == "sqlite":
@@ -50,28 +64,31 @@ def _postgres(request: pytest.FixtureRequest) -> Postgres | None:
 @pytest.fixture
 async def empty_place(tmp_path: Path, _postgres: Postgres | None) -> AsyncIterator[Place]:
     """Room for a database, once on SQLite and once on Postgres, with nothing in it."""
-    async with _room(tmp_path, _postgres, empty=True) as place:
+    async with _room(tmp_path, _postgres, None) as place:
         yield place
 
 
 @pytest.fixture
-async def place(tmp_path: Path, _postgres: Postgres | None) -> AsyncIterator[Place]:
+async def place(tmp_path: Path, _postgres: Postgres | None, migrated: Path) -> AsyncIterator[Place]:
     """Room for a database, once on SQLite and once on Postgres, where all migrations have been applied already."""
-    async with _room(tmp_path, _postgres) as place:
+    async with _room(tmp_path, _postgres, migrated) as place:
         yield place
 
 
 @asynccontextmanager
-async def _room(data_dir: Path, postgres: Postgres | None, *, empty: bool = False) -> AsyncIterator[Place]:
+async def _room(data_dir: Path, postgres: Postgres | None, migrated: Path | None) -> AsyncIterator[Place]:
+    """Empty where `migrated` is None."""
     if postgres is None:
+        if migrated is not None:
+            shutil.copy(migrated, data_dir)
         yield Place(data_dir, None)
         return
     server = postgres.server
-    if postgres.template is None and not empty:
+    if postgres.template is None and migrated is not None:
         name = await server.create()
         await (await open_database(server.url(name), data_dir)).close()
         postgres.template = name
-    name = await server.create(None if empty else postgres.template)
+    name = await server.create(None if migrated is None else postgres.template)
     yield Place(data_dir, server.url(name), server)
     await server.drop(name)
 
@@ -90,9 +107,9 @@ def detector() -> BrightDetector:
 
 
 @pytest.fixture
-async def api(tmp_path: Path, detector: BrightDetector, _imported: None) -> AsyncIterator[Api]:
+async def api(tmp_path: Path, migrated: Path, detector: BrightDetector, _imported: None) -> AsyncIterator[Api]:
     """A server on SQLite."""
-    async with _serving(Place(tmp_path, None), detector) as api:
+    async with _room(tmp_path, None, migrated) as place, _serving(place, detector) as api:
         yield api
 
 

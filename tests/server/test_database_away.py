@@ -90,9 +90,10 @@ async def _works(api: Api) -> bool:
 
 
 async def test_a_session_that_ends_meanwhile_has_ended_afterwards(
-    api: Api, place: Place, browsers: list[Browser]
+    api: Api, place: Place, browsers: list[Browser], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its peers are closed at once; its row and its last event are written when that can be done."""
+    monkeypatch.setattr("server.session.LAST_EVENTS_S", 0.1)
     session_id = await api.make_session()
     browser = Browser(api, session_id)
     browsers.append(browser)
