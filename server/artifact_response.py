@@ -15,14 +15,14 @@ from aiohttp import hdrs, web
 from .artifacts import Artifact
 from .envelope import Failure
 
-SUFFIXES: Mapping[str, str] = {"image/jpeg": ".jpg"}
+SUFFIXES: Mapping[str, str] = {"image/jpeg": ".jpg", "video/mp4": ".mp4", "video/webm": ".webm"}
 """Of each media type that is shown by browsers; others are given as bytes to be saved."""
 HEADERS: Mapping[str, str] = {
     hdrs.ACCEPT_RANGES: "bytes",
     # An id never gets other content.
     hdrs.CACHE_CONTROL: "private, max-age=31536000, immutable",
     # Opened by itself it is a page of its own, without scripts and without this origin.
-    "Content-Security-Policy": "sandbox; default-src 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "sandbox; default-src 'none'; media-src 'self'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
 }
 

@@ -1,4 +1,4 @@
-"""The artifacts: pictures of sessions, each a row in the database and a file that was durable before the row was there.
+"""The artifacts: pictures and films of sessions, each a row in the database and a file that was durable before it.
 
 Taken away in the other order: a crash leaves a file without its row at most, which the next start removes.
 """
@@ -10,9 +10,10 @@ import hashlib
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any, Literal
 
 from av import VideoFrame
@@ -28,10 +29,10 @@ from .database import Database
 from .models import ArtifactRow
 from .recent import RecentIds
 
-Kind = Literal["thumbnail", "snapshot"]
-KINDS: tuple[Kind, ...] = ("thumbnail", "snapshot")
-"""In the order in which they make room: a snapshot was asked for, thumbnails come by themselves."""
-QUALITY: Mapping[Kind, int] = {"thumbnail": 80, "snapshot": 90}
+Kind = Literal["thumbnail", "snapshot", "film"]
+KINDS: tuple[Kind, ...] = ("thumbnail", "snapshot", "film")
+"""In the order in which they make room: a film and a snapshot were asked for, thumbnails come by themselves."""
+QUALITY: Mapping[str, int] = {"thumbnail": 80, "snapshot": 90}
 """Of their JPEG."""
 PAGE_ROWS = 1000
 MAX_PENDING = 64
@@ -139,7 +140,9 @@ class Artifacts:
 
     def begin(self, caption: Caption, frame: VideoFrame) -> asyncio.Task[Artifact]:
         """Begin to store a frame as JPEG. The task raises what `keep` raises; it need not be awaited."""
-        work = self._refuse() if len(self._tasks) >= MAX_PENDING else self._keep(caption, frame)
+        return self._begin(caption, self._refuse() if len(self._tasks) >= MAX_PENDING else self._keep(caption, frame))
+
+    def _begin(self, caption: Caption, work: Coroutine[Any, Any, Artifact]) -> asyncio.Task[Artifact]:
         task = asyncio.create_task(work, name="artifact")
         self._tasks[task] = caption.session_id
         task.add_done_callback(self._finished)
@@ -152,6 +155,18 @@ class Artifacts:
         the file cannot be written.
         """
         return await asyncio.shield(self.begin(caption, frame))
+
+    def draft(self, caption: Caption) -> Path:
+        """A file for something to be written to, where it is to stay; for `keep_draft` or `drop_draft`."""
+        return self._blobs.draft(caption.id)
+
+    async def keep_draft(self, caption: Caption, media_type: str, size: tuple[int, int]) -> Artifact:
+        """Store what was written to the draft; `size` is width and height. Returns and raises as `keep`."""
+        return await asyncio.shield(self._begin(caption, self._keep_draft(caption, media_type, size)))
+
+    async def drop_draft(self, caption: Caption) -> None:
+        """Do without the draft. Safe to call twice, and after it was stored."""
+        await self._blobs.drop_draft(caption.id)
 
     async def get(self, artifact_id: str) -> Artifact:
         """One artifact. Raises NotFound."""
@@ -207,19 +222,19 @@ class Artifacts:
         content, digest = await asyncio.get_running_loop().run_in_executor(
             self._threads, _encode, frame, QUALITY[caption.kind]
         )
-        artifact = Artifact(
-            **{field.name: getattr(caption, field.name) for field in fields(Caption)},
-            owner=self._owner,
-            media_type=MEDIA_TYPE,
-            bytes=len(content),
-            width=frame.width,
-            height=frame.height,
-            sha256=digest,
-            created_at=time.time(),
-        )
+        stored = _artifact_of(caption, self._owner, MEDIA_TYPE, len(content), (frame.width, frame.height), digest)
+        return await self._store(stored, lambda: self._blobs.put(stored.id, content))
+
+    async def _keep_draft(self, caption: Caption, media_type: str, size: tuple[int, int]) -> Artifact:
+        length, digest = await self._blobs.measure_draft(caption.id)
+        stored = _artifact_of(caption, self._owner, media_type, length, size, digest)
+        return await self._store(stored, lambda: self._blobs.put_draft(stored.id))
+
+    async def _store(self, artifact: Artifact, put: Callable[[], Awaitable[None]]) -> Artifact:
+        """`put` makes its file durable."""
         await self._reserve(artifact.bytes)
         try:
-            await self._blobs.put(artifact.id, content)
+            await put()
             row = ArtifactRow(**{field.name: getattr(artifact, field.name) for field in fields(Artifact)})
             try:
                 await self._database.write(lambda client: row.save(using_db=client, force_create=True))
@@ -311,6 +326,21 @@ def _encode(frame: VideoFrame, quality: int) -> tuple[bytes, str]:
     """Blocking."""
     content = encode_jpeg(frame, quality)
     return content, hashlib.sha256(content).hexdigest()
+
+
+def _artifact_of(
+    caption: Caption, owner: str, media_type: str, length: int, size: tuple[int, int], digest: str
+) -> Artifact:
+    return Artifact(
+        **{field.name: getattr(caption, field.name) for field in fields(Caption)},
+        owner=owner,
+        media_type=media_type,
+        bytes=length,
+        width=size[0],
+        height=size[1],
+        sha256=digest,
+        created_at=time.time(),
+    )
 
 
 def _artifact(row: ArtifactRow) -> Artifact:

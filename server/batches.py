@@ -10,6 +10,8 @@ from tracks.errors import ModelUnavailable
 from tracks.stats import Stats
 from tracks.vision import VisionOptions
 
+from .artifact_films import FilmShelf
+from .artifacts import Artifacts
 from .hearing import Hearing
 from .source_files import SourceFiles
 
@@ -25,6 +27,8 @@ class BatchOptions:
 
     rate_hz: float | None = None
     """Pictures a second that are looked at, 0 for all; None for as many as the profile says."""
+    record: bool = False
+    """Whether a film is made, with what is found drawn on it."""
 
     def of(self, options: VisionOptions) -> VisionOptions:
         """The options of a profile with what is asked for in their place."""
@@ -34,8 +38,9 @@ class BatchOptions:
 class Batches:
     """Makes batches, for sessions to run."""
 
-    def __init__(self, files: SourceFiles, hearing: Hearing) -> None:
+    def __init__(self, files: SourceFiles, hearing: Hearing, artifacts: Artifacts) -> None:
         self._files = files
+        self._artifacts = artifacts
         self._hearing = hearing
 
     def make(self, source_id: str, pipelines: Collection[str], watcher: FilmWatcher, stats: Stats) -> Batch:
@@ -53,3 +58,10 @@ class Batches:
             listener = FilmListener(self._hearing.vad, worker, stats)
         looks = watcher if "vision" in pipelines else None
         return Batch(path, media.duration_s or 0.0, looks, listener, stats)
+
+    def record(self, batch: Batch, session_id: str, source_id: str) -> None:
+        """Have a film made of what a batch of that source does, as an artifact of the session."""
+        media = self._files.media(source_id)
+        if media is not None and media.video is not None:
+            shelf = FilmShelf(self._artifacts, session_id, source_id)
+            batch.record(shelf, (media.video.width, media.video.height), sound=media.audio is not None)

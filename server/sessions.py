@@ -78,7 +78,7 @@ class LiveSessions:
         self._engines = engines
         self._hearing = hearing
         self._files = files
-        self._batches = Batches(files, hearing)
+        self._batches = Batches(files, hearing, artifacts)
         self._metrics = metrics
         self._numbers = numbers
         self._peer_options = peer_options
@@ -127,7 +127,7 @@ class LiveSessions:
         tracking = tracker(TrackOptions(confidence=profile.confidence))
         run = None
         if batch is not None:
-            self._check_batch(source, pipelines)
+            self._check_batch(source, pipelines, batch.record)
             run = self._batches.make(
                 source.id, pipelines, FilmWatcher(worker, tracking, batch.of(options), stats), stats
             )
@@ -168,6 +168,8 @@ class LiveSessions:
             needs_viewers=source.kind in NEEDS_VIEWERS,
             linger_s=self._linger_s,
         )
+        if run is not None and batch is not None and batch.record:
+            self._batches.record(run, row.id, row.source_id)
         session = LiveSession(row, parts, stats)
         self._live[row.id] = session
         session.start()
@@ -248,11 +250,13 @@ class LiveSessions:
         # Its sound is for viewers, too.
         return await open_source(path=path, video="vision" in pipelines, audio=True, stats=stats)
 
-    def _check_batch(self, source: store.Source, pipelines: Sequence[str]) -> None:
+    def _check_batch(self, source: store.Source, pipelines: Sequence[str], record: bool) -> None:
         """Raises InvalidRequest when the source cannot be worked through as a batch, Overloaded when too many are."""
         if source.kind != "upload":
             raise InvalidRequest(f"mode 'batch' is for uploads, a source of kind {source.kind!r} has: realtime")
         self._check_pipelines(source.id, pipelines)
+        if record and "vision" not in pipelines:
+            raise InvalidRequest("record is for sessions that look: pipelines must have vision")
         if sum(session.batch is not None for session in self) >= MAX_BATCHES:
             raise Overloaded(f"{MAX_BATCHES} files are worked through, which is all at once that this server does")
 

@@ -125,7 +125,7 @@ class Settings(BaseModel):
     events_max_mb: int = Field(default=8192, ge=0)
     """Room for events, in units of 2^20 bytes; beyond it the oldest go. 0 sets no bound."""
     artifacts_max_mb: int = Field(default=2048, ge=1)
-    """Room for thumbnails and snapshots, in units of 2^20 bytes; beyond it the oldest go."""
+    """Room for thumbnails, snapshots and films, in units of 2^20 bytes; beyond it the oldest go."""
     uploads_max_mb: int = Field(default=4096, ge=1)
     """Room for uploaded files, in units of 2^20 bytes; beyond it no more are taken."""
     web_dir: Path | None = None

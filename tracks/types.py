@@ -20,6 +20,12 @@ Samples = NDArray[np.float32]
 SAMPLE_RATE = 16_000
 """Of everything that listens, in Hz."""
 
+Stereo = NDArray[np.int16]
+"""(n, 2) int16, `PLAY_RATE` a second."""
+
+PLAY_RATE = 48_000
+"""Of sound to be played, in Hz."""
+
 
 @dataclass(frozen=True, slots=True)
 class Detections:

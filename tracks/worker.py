@@ -224,7 +224,7 @@ class Worker(Generic[E, X, Y]):
         return self._built
 
     def _run(self, loop: asyncio.AbstractEventLoop, built: asyncio.Future[E]) -> None:
-        _introduce_thread(f"worker-{self.name}", self._niceness)
+        introduce_thread(f"worker-{self.name}", self._niceness)
         try:
             engine = self._build()
         except Exception as error:
@@ -320,7 +320,7 @@ def _settle_threadsafe(
         loop.call_soon_threadsafe(deliver)
 
 
-def _introduce_thread(name: str, niceness: int) -> None:
+def introduce_thread(name: str, niceness: int) -> None:
     """Give the calling thread a name and a priority with the operating system, where that can be done for one thread.
 
     `top -H` then tells who uses the CPU. Threads that a native library starts from this one inherit both. Python names

@@ -60,11 +60,14 @@ class NewSession(Model):
     rate: float | None = Field(default=None, ge=0, le=240, allow_inf_nan=False)
     """In mode `batch`, pictures a second of the file that are looked at, 0 for all; what the profile says, unless
     given."""
+    record: bool = False
+    """In mode `batch`, make a film with what is found drawn on it: an artifact of kind `film`."""
 
     @model_validator(mode="after")
     def _of_a_batch(self) -> Self:
-        if self.rate is not None and self.mode != "batch":
-            raise ValueError("rate goes with mode 'batch'")
+        for name, named in (("rate", self.rate is not None), ("record", self.record)):
+            if named and self.mode != "batch":
+                raise ValueError(f"{name} goes with mode 'batch'")
         return self
 
 
@@ -173,7 +176,7 @@ def add_routes(
 
     async def create(request: web.Request) -> web.Response:
         body = given(request, NewSession)
-        batch = BatchOptions(body.rate) if body.mode == "batch" else None
+        batch = BatchOptions(body.rate, body.record) if body.mode == "batch" else None
         session = await live.create(
             body.source_id, body.pipelines, body.profile, body.overlay, body.classes, batch=batch
         )

@@ -14,13 +14,14 @@ from pathlib import Path
 
 from ..clock import SessionClock
 from ..errors import VedetteError
-from ..events import ProgressData
+from ..events import ProgressData, SessionData
 from ..stats import Stats
 from .listener import FilmListener
+from .maker import FilmMaker, Shelf
 from .outlet import Outlet
 from .watcher import FilmWatcher
 
-__all__ = ["Batch", "FilmListener", "FilmWatcher", "Outlet"]
+__all__ = ["Batch", "FilmListener", "FilmWatcher", "Outlet", "Shelf"]
 
 logger = logging.getLogger(__name__)
 
@@ -51,8 +52,13 @@ class Batch:
         self._stats = stats
         self.clock = SessionClock(lambda: self.at_s)
         """Media time of what is told: how far the film is done."""
+        self._maker: FilmMaker | None = None
         self._began_s: float | None = None
         self._task: asyncio.Task[None] | None = None
+
+    def record(self, shelf: Shelf, size: tuple[int, int], *, sound: bool) -> None:
+        """Make a film of it with what is found drawn on it, of this width and height. Call before `start`."""
+        self._maker = FilmMaker(shelf, size, sound=sound)
 
     def start(self, outlet: Outlet) -> None:
         """Begin."""
@@ -95,8 +101,12 @@ class Batch:
             async with asyncio.TaskGroup() as group:
                 for part in self._parts:
                     group.create_task(self._guarded(part, outlet), name="batch-part")
+            if self._maker is not None:
+                await self._keep(self._maker, outlet)
         finally:
             telling.cancel()
+            if self._maker is not None:
+                await self._maker.close()
         outlet.end(self.at_s)
         with contextlib.suppress(VedetteError):  # of a store that was closed meanwhile
             await outlet.settle()
@@ -105,7 +115,10 @@ class Batch:
 
     async def _guarded(self, part: FilmWatcher | FilmListener, outlet: Outlet) -> None:
         try:
-            await part.run(self._path, outlet)
+            if isinstance(part, FilmWatcher):
+                await part.run(self._path, outlet, self._maker)
+            else:
+                await part.run(self._path, outlet)
         except FileNotFoundError:
             self._failed(VedetteError("its file is gone"), outlet)
         except VedetteError as error:
@@ -115,6 +128,16 @@ class Batch:
             self._failed(VedetteError("the film could not be worked through"), outlet)
         else:
             self._done.add(part)
+
+    async def _keep(self, maker: FilmMaker, outlet: Outlet) -> None:
+        """Keep the film as far as it goes, and tell of it: it is durable before anybody hears of it."""
+        try:
+            film = await maker.finish()
+        except VedetteError as error:
+            outlet.on_error(error)
+            return
+        if film is not None:
+            outlet.emit("session", SessionData(state="live", change={"film": film}), self.at_s, stored=True)
 
     def _failed(self, error: VedetteError, outlet: Outlet) -> None:
         if self.failure is None:

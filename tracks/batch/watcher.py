@@ -18,16 +18,19 @@ from ..detect import Detector
 from ..errors import Overloaded, VedetteError
 from ..frames import Letterbox, letterbox
 from ..lookout import LOOKING, DetectorWorker
-from ..media.film import Film, Shot, show_film
+from ..media.film import Film, Played, show_film
 from ..media.info import cut_off, damaged
 from ..media.limits import FILM, Limits
 from ..stats import Stats
 from ..track import Tracker
 from ..types import Detections, Image
 from ..vision import Observation, VisionOptions
+from .maker import FilmMaker
 from .outlet import Outlet
 from .rate import Rate
 
+HELD = 8
+"""Pictures at most that wait for the detector, those between them included."""
 RETRY_S = 0.1
 """Until a detector that had no room is asked again."""
 SETTLE_S = 1.0
@@ -39,8 +42,8 @@ objects than may be under way."""
 class _Look:
     frame: VideoFrame
     at_s: float
-    answer: asyncio.Task[tuple[Detections, float]]
-    """Boxes in pixels of the picture, and the seconds that they took."""
+    answer: asyncio.Task[tuple[Detections, float]] | None
+    """Boxes in pixels of the picture, and the seconds that they took; None where it is not looked at."""
 
 
 class FilmWatcher:
@@ -62,8 +65,8 @@ class FilmWatcher:
         self._size: tuple[int, int] | None = None
         self._settled_s = 0.0
 
-    async def run(self, path: Path, outlet: Outlet, limits: Limits = FILM) -> None:
-        """Watch it to its end.
+    async def run(self, path: Path, outlet: Outlet, maker: FilmMaker | None = None, limits: Limits = FILM) -> None:
+        """Watch it to its end; what is seen and heard goes to `maker`, too.
 
         What of it cannot be decoded is left out, and told of. Raises what `show_film` and the detector raise, and
         UnsupportedMedia when the film ends before the end that it states; what came before has been told then.
@@ -71,35 +74,48 @@ class FilmWatcher:
         detector = await self._worker.start()
         failure: VedetteError | None = None
         try:
-            async with show_film(path, audio=False, limits=limits) as film:
+            async with show_film(path, audio=maker is not None, limits=limits) as film:
                 try:
-                    await self._watch(film, detector, outlet)
+                    await self._watch(film, detector, outlet, maker)
                 except VedetteError as error:
                     failure = error
                 while self._looks:  # also of a film that broke off
-                    await self._tell(detector, outlet)
+                    await self._tell(detector, outlet, maker)
                 if failure is not None:
                     raise failure
                 self._check(film, outlet)
         finally:
-            for look in self._looks:
-                look.answer.cancel()
-            await asyncio.gather(*(look.answer for look in self._looks), return_exceptions=True)
+            answers = [look.answer for look in self._looks if look.answer is not None]
+            for answer in answers:
+                answer.cancel()
+            await asyncio.gather(*answers, return_exceptions=True)
             self._looks.clear()
 
-    async def _watch(self, film: Film, detector: Detector, outlet: Outlet) -> None:
+    async def _watch(self, film: Film, detector: Detector, outlet: Outlet, maker: FilmMaker | None) -> None:
+        shows_all = maker is not None and self._options.overlay == "smooth"
         async with aclosing(film.parts()) as parts:
-            async for shot in parts:
-                assert isinstance(shot, Shot)
-                self._stats.frames_in += 1
-                if not self._rate.wants(shot.at_s):
-                    shot.drop()
+            async for part in parts:
+                if isinstance(part, Played):
+                    if maker is not None:
+                        await maker.sound(part)
                     continue
-                frame = shot.take()
-                answer = asyncio.create_task(self._look(frame, detector), name="batch-look")
-                self._looks.append(_Look(frame, shot.at_s, answer))
-                if len(self._looks) >= LOOKING:
-                    await self._tell(detector, outlet)
+                self._stats.frames_in += 1
+                wanted = self._rate.wants(part.at_s)
+                if not wanted and not shows_all:
+                    part.drop()
+                    continue
+                frame = part.take()
+                answer = asyncio.create_task(self._look(frame, detector), name="batch-look") if wanted else None
+                self._looks.append(_Look(frame, part.at_s, answer))
+                while self._is_enough():
+                    await self._tell(detector, outlet, maker)
+
+    def _is_enough(self) -> bool:
+        """Whether the oldest picture is to be told of before another is taken."""
+        if not self._looks:
+            return False
+        looking = sum(look.answer is not None for look in self._looks)
+        return self._looks[0].answer is None or looking >= LOOKING or len(self._looks) >= HELD
 
     async def _look(self, frame: VideoFrame, detector: Detector) -> tuple[Detections, float]:
         """Have a picture detected, whenever there is room for it."""
@@ -122,25 +138,37 @@ class FilmWatcher:
             assert box is not None
             return found.moved(box.to_source(found.xyxy)), time.monotonic() - started_s
 
-    async def _tell(self, detector: Detector, outlet: Outlet) -> None:
-        """Tell of the oldest picture that is looked at."""
-        look = self._looks.popleft()
+    async def _tell(self, detector: Detector, outlet: Outlet, maker: FilmMaker | None) -> None:
+        """Tell of the oldest picture, and have it written with its own boxes; where it was not looked at, with those of
+        the one before, moved to its time."""
+        look, labels = self._looks.popleft(), detector.info.labels
+        self._resized((look.frame.width, look.frame.height))
+        if look.answer is None:
+            shown = self._tracker.predict(look.at_s, self._size)
+        else:
+            shown = await self._found(look, look.answer, labels, outlet)
+        if maker is not None:
+            await maker.picture(look.frame, shown, labels)
+
+    async def _found(
+        self, look: _Look, answer: asyncio.Task[tuple[Detections, float]], labels: Sequence[str], outlet: Outlet
+    ) -> Detections:
+        """What the detector found in a picture, told."""
         try:
-            found, infer_s = await look.answer
+            found, infer_s = await answer
         except asyncio.CancelledError:
-            look.answer.cancel()
+            answer.cancel()
             raise
         self._stats.frames_detected += 1
         self._stats.observe("infer", infer_s)
-        frame, labels = look.frame, detector.info.labels
-        ticks = round(look.at_s * VIDEO_CLOCK_RATE)
-        self._resized((frame.width, frame.height))
+        frame, ticks = look.frame, round(look.at_s * VIDEO_CLOCK_RATE)
         tracked = self._tracker.update(self._wanted(found, labels), look.at_s)
         outlet.observe(Observation(frame, frame.width, frame.height, ticks, ticks, look.at_s, infer_s, tracked, labels))
         self.at_s = look.at_s
         if self.at_s - self._settled_s >= SETTLE_S:
             self._settled_s = self.at_s
             await outlet.settle()
+        return tracked
 
     def _resized(self, size: tuple[int, int]) -> None:
         """Tracks live on when the picture gets another size."""

@@ -22,8 +22,8 @@ from pathlib import Path
 
 import numpy as np
 from av import VideoFrame
-from numpy.typing import NDArray
 
+from ..types import Stereo
 from . import wire
 from .info import Ending, MediaInfo, cut_off
 from .limits import FILM, Limits
@@ -34,9 +34,6 @@ LONGEST_S = 1.0
 """Of sound in one message."""
 TAIL_S = 1.0
 """So much longer than the cap media times may be: encoders round and pad."""
-
-Pcm = NDArray[np.int16]
-"""(n, 2) int16, stereo, `wire.PLAY_RATE` a second."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +62,7 @@ class Played:
 
     start_s: float
     """Media time of the first sample. A gap in the recording is a gap in these."""
-    samples: Pcm
+    samples: Stereo
 
 
 class Film:
