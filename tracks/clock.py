@@ -16,7 +16,7 @@ clock."""
 
 
 class SessionClock:
-    """Media time: seconds since the session's first media, monotonic in real time whoever publishes."""
+    """Media time: seconds since the session's first media, monotonic whoever publishes, and never behind real time."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time) -> None:
         self._monotonic = monotonic
@@ -24,6 +24,8 @@ class SessionClock:
         self._origin_s: float | None = None
         self.wall_origin: float | None = None
         """Unix seconds of media time zero; None before the first media."""
+        self.newest_s = 0.0
+        """The latest media time that anything had."""
 
     def start(self, media_s: float = 0.0) -> None:
         """Let it be `media_s` now, unless media has come before."""
@@ -34,6 +36,13 @@ class SessionClock:
     def now(self) -> float:
         """Media time of this moment; 0 before the first media."""
         return 0.0 if self._origin_s is None else self._monotonic() - self._origin_s
+
+    def reached(self, media_s: float) -> None:
+        """Something has this media time. Who sends faster than real time takes the clock along: what comes after, from
+        whomever, is later."""
+        assert self._origin_s is not None
+        self.newest_s = max(self.newest_s, media_s)
+        self._origin_s = min(self._origin_s, self._monotonic() - media_s)
 
 
 class SourceClock:
@@ -50,7 +59,9 @@ class SourceClock:
             first = self._session.wall_origin is None
             self._session.start(seconds)
             self._offset_s = 0.0 if first else self._session.now() - seconds
-        return max(0.0, self._offset_s + seconds)
+        media_s = max(0.0, self._offset_s + seconds)
+        self._session.reached(media_s)
+        return media_s
 
 
 class StampClock:
@@ -66,7 +77,6 @@ class StampClock:
         self._monotonic = monotonic
         self._offset_s: float | None = None
         """Media time less stamp."""
-        self._latest_s = 0.0
         self._latest_at_s = 0.0
 
     def begin(self, stamp_s: float) -> None:
@@ -76,15 +86,16 @@ class StampClock:
             self._session.start()
             self._offset_s = (self._session.now() if begun else 0.0) - stamp_s
             return
-        ahead_s = stamp_s + self._offset_s - self._latest_s
+        ahead_s = stamp_s + self._offset_s - self._session.newest_s
         if not 0 < ahead_s <= self._monotonic() - self._latest_at_s + SAME_CLOCK_S:
-            self._offset_s = max(self._session.now(), self._latest_s) - stamp_s
+            self._offset_s = self._session.now() - stamp_s
 
     def media_time(self, stamp_s: float) -> float:
         """Media time of what was stamped so; to be asked as it arrives, after `begin`."""
         assert self._offset_s is not None
         media_s = max(0.0, stamp_s + self._offset_s)
-        self._latest_s, self._latest_at_s = max(media_s, self._latest_s), self._monotonic()
+        self._latest_at_s = self._monotonic()
+        self._session.reached(media_s)
         return media_s
 
 
@@ -93,6 +104,8 @@ class PublisherClock:
 
     def __init__(self, session: SessionClock) -> None:
         self.session = session
+        self.began_s = session.newest_s
+        """Media time that another had reached before."""
         self.ntp_offset_s: float | None = None
         """Media time = sender's NTP seconds + this; set by the first report of any track."""
 
@@ -115,8 +128,11 @@ class TrackClock:
         self.latest_s = seconds
         if self._anchor_s is None:
             self._publisher.session.start()
-            self._anchor_s = self._publisher.session.now() - self._delay_s - seconds
-        return max(0.0, self._anchor_s + seconds)
+            placed_s = self._publisher.session.now() - self._delay_s
+            self._anchor_s = max(placed_s, self._publisher.began_s) - seconds
+        media_s = max(self._publisher.began_s, self._anchor_s + seconds)
+        self._publisher.session.reached(media_s)
+        return media_s
 
     def sender_report(self, ntp_s: float, seconds: float) -> None:
         """The sender says that pts `seconds` was captured at `ntp_s` of its own wall clock.

@@ -89,6 +89,31 @@ def test_stamps_are_media_time_less_the_first_also_after_a_return() -> None:
     stamps.begin(5031.0)
     assert stamps.media_time(5031.0) == 31.0
     stamps.begin(0.5)
-    assert stamps.media_time(0.5) == 31.0
+    assert stamps.media_time(0.5) == 32.5
     stamps.begin(1e9)
-    assert stamps.media_time(1e9) == 31.0
+    assert stamps.media_time(1e9) == 32.5
+
+
+def test_media_time_goes_on_when_a_fast_client_hands_over() -> None:
+    """Stamps that ran ahead of real time, then RTP, then stamps again: each goes on where the one before was, also with
+    frames that were captured before they came, and a report that would put one of its tracks earlier."""
+    hands = Hands()
+    session = SessionClock(hands, hands)
+    stamps = StampClock(session, hands)
+    stamps.begin(100.0)
+    assert stamps.media_time(160.0) == 60.0
+    assert session.now() == 60.0
+    hands.now = 1.0
+    publisher = PublisherClock(session)
+    video, audio = TrackClock(publisher, delay_s=0.1), TrackClock(publisher, delay_s=0.1)
+    assert video.media_time(7.0) == pytest.approx(60.9)
+    hands.now = 1.05
+    assert audio.media_time(3.0) == pytest.approx(60.95)
+    video.sender_report(ntp_s=500.0, seconds=7.0)
+    audio.sender_report(ntp_s=498.0, seconds=3.0)
+    assert audio.media_time(3.02) == 60.0
+    assert video.media_time(7.5) == pytest.approx(61.4)
+    stamps.begin(161.0)
+    assert stamps.media_time(161.0) == pytest.approx(61.4)
+    at_once = TrackClock(PublisherClock(session), delay_s=0.1)
+    assert [at_once.media_time(0.0), at_once.media_time(0.1)] == pytest.approx([61.4, 61.5])

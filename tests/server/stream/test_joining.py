@@ -175,6 +175,23 @@ async def test_who_falls_back_from_webrtc_keeps_session_tracks_and_place(
     await until(lambda: back.live_kinds("detection"))
 
 
+async def test_who_sent_faster_than_real_time_hands_over_to_webrtc(
+    place: Place, client: Connect, browsers: list[Browser]
+) -> None:
+    """Media time goes on where the file was that a client had sent; nothing of the session is earlier."""
+    it = await client()
+    session_id = (await it.start())["sessionId"]
+    for ts in (0.0, 30.0, 60.0):
+        await it.image(ts)
+        await until(lambda ts=ts: ts in it.outcomes())  # type: ignore[misc]
+    browser = Browser(place, session_id)
+    browsers.append(browser)
+    await browser.connect()
+    await until(lambda: len(browser.live_kinds("detection")) > 3)
+    later = [each for each in browser.messages + browser.live if each.get("kind")]
+    assert all(60 <= each["mediaTime"] < 90 for each in later)
+
+
 async def test_another_clock_is_placed_by_its_arrival(place: Place, client: Connect) -> None:
     """A page that was loaded anew counts from zero again: media time does not go back."""
     it, again = await client(), await client()
