@@ -65,6 +65,7 @@ class BeepAsr:
         self.failure: Exception | None = None
         self.streams = streams
         self.deaf = False
+        self.closed = False
 
     def transcribe(self, utterance: Utterance, hints: Hints = NO_HINTS, *, cancelled: Cancelled = never) -> Transcript:
         self.enter("transcribe")
@@ -95,6 +96,7 @@ class BeepAsr:
             raise self.failure
 
     def close(self) -> None:
+        self.closed = True
         self.gate.set()
 
 

@@ -19,9 +19,10 @@ from server.frames import MAX_AT_ONCE
 from server.settings import Settings
 from tests.fakes import BrightDetector
 from tests.fakes_speech import BeepAsr, LoudVad, sound
-from tests.server.clients import Api, Browser, problem, until_async
+from tests.server.clients import Api, Browser, has_state, problem, until_async
 from tests.server.promises import Promises
-from tests.tracks.media.clips import wav
+from tests.server.test_uploads import BOTH, play, upload
+from tests.tracks.media.clips import movie, wav
 from tests.tracks.stills.files import encoded
 from tests.waiting import until
 from tracks.errors import ModelUnavailable
@@ -155,6 +156,28 @@ async def test_a_session_whose_classes_are_gone_keeps_its_detector(
     assert second.calls == 0
     await shelf.http.delete(f"/sessions/{session_id}")
     await until(lambda: first.closed)
+
+
+async def test_a_batch_ends_with_what_it_began_with(shelf: Api, loads: Loads, tmp_path: Path) -> None:
+    """All is seen and heard, piece by piece, by what was there at its beginning, which is closed then."""
+    source = await upload(shelf, movie(tmp_path / "clip.mp4", seconds=40.0))
+    detector, asr = loads.made[0], loads.heard[0]
+    detector.gate.clear()
+    asr.gate.clear()
+    session_id = await play(shelf, source, mode="batch", rate=2, pipelines=BOTH)
+    await until(lambda: detector.entered.is_set() and asr.entered.is_set())
+    body = await (await shelf.http.post("/models/reload")).json()
+    assert [each["sessionId"] for each in body["kept"]] == [session_id]
+    assert not detector.closed
+    detector.gate.set()
+    asr.gate.set()
+    await until_async(lambda: has_state(shelf, session_id, "ended"))
+    assert (await shelf.session(session_id))["reason"] == "source ended"
+    assert len(await shelf.events(session_id, kind="detection", limit="1000")) == 80
+    assert len(await shelf.events(session_id, kind="transcript")) > 1
+    assert await shelf.events(session_id, kind="error") == []
+    await until(lambda: detector.closed and asr.closed)
+    assert [each.calls for each in loads.made[1:]] == [0]
 
 
 async def test_who_asked_before_a_reload_is_answered(shelf: Api, loads: Loads) -> None:
