@@ -32,6 +32,11 @@ PASSED_ON = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP")
 BEARER_PROTOCOL = "bearer."
 """WebSocket subprotocol of browsers, which cannot set headers: followed by the token, base64url without padding."""
 
+TOKEN_IN_QUERY = ("/whip", "/whep")
+"""Ends of paths where `?token=` is taken: WHIP and WHEP clients may be unable to set headers. Logs never show it."""
+NO_TOKENS = ("", "undefined", "null")
+"""What scripts send that have none (@eyevinn/whip-web-client 1.1.7)."""
+
 LOOK_EVERY_S = 1.0
 NO_TOKEN = "a token is needed here: send Authorization: Bearer TOKEN, or sign in on the page"
 NOT_KNOWN = "this token is not known here; it may have been revoked"
@@ -169,8 +174,10 @@ class Access:
 
     def _given(self, request: web.Request) -> _Given | None:
         scheme, _, secret = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-        if scheme.lower() == "bearer" and secret.strip():
+        if scheme.lower() == "bearer" and secret.strip() not in NO_TOKENS:
             return _Given("token", digest_of(secret.strip()))
+        if request.path.endswith(TOKEN_IN_QUERY) and (secret := request.query.get("token", "")):
+            return _Given("token", digest_of(secret))
         for protocol in request.headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL, "").split(","):
             if protocol.strip().startswith(BEARER_PROTOCOL):
                 return _Given("token", digest_of(_decoded(protocol.strip().removeprefix(BEARER_PROTOCOL))))

@@ -46,6 +46,7 @@ from .frame_metrics import FrameNumbers
 from .frames import Frames
 from .health import Health, database_check, detector_check, disk_check, why_not
 from .hearing import Hearing
+from .joining import Joining
 from .looplag import LoopLag
 from .memory import settle
 from .metrics import Metrics, ProcessNumbers, SessionSample, add_metrics
@@ -64,6 +65,7 @@ from .routes import artifacts as artifact_routes
 from .routes import audio, docs, events, frame, peers, sessions, sources, transcript
 from .routes import health as health_routes
 from .routes import models as model_routes
+from .routes import whip as whip_routes
 from .sandbox import decoder_check
 from .sessions import LiveSessions
 from .settings import Settings
@@ -77,6 +79,7 @@ from .transcription import Transcriber
 from .tries import Tries
 from .uploads import Uploads
 from .version import get_version
+from .whip_sessions import WhipSessions
 
 logger = logging.getLogger(__name__)
 
@@ -189,11 +192,6 @@ async def serve(
             source_files,
             metrics,
             lambda: SessionNumbers(process, lag),
-            PeerOptions(
-                ice_servers=_ice_servers(settings),
-                hosts=settings.ice_host or _media_hosts(settings),
-                pending_timeout_s=settings.pending_peer_timeout_s,
-            ),
             profile=settings.profile,
             linger_s=settings.session_linger_s,
         )
@@ -253,7 +251,15 @@ async def serve(
         access_routes.add_routes(app, access)
         sources.add_routes(app, source_rows, live, uploads, source_files)
         sessions.add_routes(app, rows, source_rows, live, artifacts, settings.ice_servers)
-        peers.add_routes(app, live)
+        joining = Joining(
+            live,
+            PeerOptions(
+                ice_servers=_ice_servers(settings),
+                hosts=settings.ice_host or _media_hosts(settings),
+                pending_timeout_s=settings.pending_peer_timeout_s,
+            ),
+        )
+        peers.add_routes(app, live, joining)
         events.add_routes(app, rows, event_log)
         artifact_routes.add_routes(app, rows, live, artifacts)
         transcript.add_routes(app, rows, event_log)
@@ -268,7 +274,9 @@ async def serve(
         model_routes.add_routes(app, Shelf(registry, settings, engines, recognisers, live))
         health_routes.add_routes(app, health, get_version(), detector)
         add_metrics(app, metrics)
-        add_stream(app, Streams(Starts(live, source_rows, frame_threads), access))
+        starts = Starts(live, source_rows, frame_threads)
+        add_stream(app, Streams(starts, access))
+        whip_routes.add_routes(app, live, joining, WhipSessions(live, starts), access, settings.ice_servers)
         docs.add_routes(app, get_version(), access.cookie)
         has_console = await asyncio.to_thread(add_console, app, settings.web_dir or WEB_DIR)
         yield Server(

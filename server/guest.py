@@ -20,8 +20,10 @@ from .session import LiveSession
 class Guest:
     """What a viewer's peer is given for a session: `signaling.peer.PeerHost`."""
 
-    def __init__(self, session: LiveSession) -> None:
+    def __init__(self, session: LiveSession, *, raw: bool = False) -> None:
+        """With `raw`, the picture has nothing drawn on it."""
         self.stats = session.stats
+        self._raw = raw
         self._session = session
 
     @property
@@ -31,7 +33,7 @@ class Guest:
 
     def annotated(self) -> MediaStreamTrack | None:
         """The session's."""
-        return self._session.annotated()
+        return self._session.annotated(raw=self._raw)
 
     def sound(self) -> MediaStreamTrack | None:
         """The session's."""

@@ -33,6 +33,8 @@ _SECRETS = (
     ),
     # RFC 6750 header values, and the WebSocket subprotocol that carries a token.
     (re.compile(r"(?i)\b(bearer[ .])[\w~+/.=-]{6,}"), r"\1***"),
+    # Whoever knows the address of a WHIP or WHEP connection may end it.
+    (re.compile(r"(?<=/wh[ie]p/)[0-9a-f]{16,}"), "***"),
     # Our own tokens wherever they are, as they are and in base64.
     (re.compile(r"vdt_[\w-]{16,}|dmR0X[\w+/-]{20,}"), "***"),
 )

@@ -113,6 +113,20 @@ async def read_json(request: web.Request, model: type[M], max_bytes: int = MAX_J
         raise invalid(error, model) from None
 
 
+async def read_text(request: web.Request, content_type: str, max_bytes: int) -> str:
+    """The body as text in UTF-8.
+
+    Raises UnsupportedMedia when it is declared as something else, PayloadTooLarge above `max_bytes`, and InvalidRequest
+    when it is no such text or does not arrive.
+    """
+    if request.content_type.lower() != content_type:
+        raise UnsupportedMedia(f"expected Content-Type {content_type}, got {request.content_type[:100]!r}")
+    try:
+        return (await _read(request, max_bytes)).decode()
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(f"the body is not UTF-8: {error.reason} at byte {error.start}") from None
+
+
 async def _read(request: web.Request, max_bytes: int) -> bytes:
     body = bytearray()
     try:
@@ -187,7 +201,8 @@ def _guard(policy: AccessPolicy) -> Any:
         policy.check(request)
         if len(request.raw_path) > MAX_URL_BYTES:
             raise InvalidRequest(f"the URL is longer than {MAX_URL_BYTES} bytes")
-        if is_preflight(request) and policy.is_allowed_origin(request):
+        own = request.match_info.http_exception is None  # WHIP and WHEP have an OPTIONS of their own
+        if is_preflight(request) and policy.is_allowed_origin(request) and not own:
             return web.Response(status=204)
         return await handler(request)
 

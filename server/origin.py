@@ -41,7 +41,8 @@ _PREFLIGHT_HEADERS: Mapping[str, str] = {
     hdrs.ACCESS_CONTROL_MAX_AGE: "600",
 }
 _EXPOSED = (
-    "Location, ETag, Link, Accept-Patch, Retry-After, WWW-Authenticate, Access-Control-Allow-Methods, X-Request-Id"
+    "Location, ETag, Link, Accept-Patch, Retry-After, WWW-Authenticate, Access-Control-Allow-Methods, X-Request-Id, "
+    "Vedette-Session"
 )
 
 

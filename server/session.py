@@ -135,9 +135,9 @@ class LiveSession:
         """The numbers of the last second, as in `metric` events; empty during the first."""
         return {} if self._numbers is None else self._numbers.wire()
 
-    def annotated(self) -> MediaStreamTrack | None:
-        """A new track with the annotated picture, None in a session without `vision`."""
-        return self._relay.subscribe() if self._sees else None
+    def annotated(self, *, raw: bool = False) -> MediaStreamTrack | None:
+        """A new track with the annotated picture, or with nothing drawn on it; None in a session without `vision`."""
+        return (self._vision.raw if raw else self._relay).subscribe() if self._sees else None
 
     def sound(self) -> MediaStreamTrack | None:
         """A new track with the source's sound, None when it has none."""
@@ -335,8 +335,7 @@ class LiveSession:
 
     def _failed(self, error: VedetteError) -> None:
         logger.warning("session %s: %s: %s", self.row.id, error.code, error.message)
-        data = ErrorData(code=error.code, message=error.message)
-        self._emit("error", data, self._clock.now(), stored=True)
+        self._emit("error", ErrorData(code=error.code, message=error.message), self._clock.now(), stored=True)
 
     def _source_rtp_time(self, source_ticks: int) -> int | None:
         publisher = self.clients.publisher

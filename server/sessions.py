@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
-from signaling.peer import Peer, PeerOptions
 from tracks.batch import FilmWatcher
 from tracks.bus import EventBus
 from tracks.clock import SessionClock
@@ -29,13 +28,10 @@ from .artifacts import Artifacts
 from .batches import MAX_BATCHES, STORE_EVERY_S, Batches, BatchOptions
 from .changes import SessionChange, Watching
 from .engines import Engines
-from .guest import Guest
 from .hearing import Hearing
 from .memory import Memory
 from .metrics import Metrics
 from .numbers import SessionNumbers
-from .principal import Principal
-from .roles import Role
 from .session import SERVER_STOPPED, LiveSession
 from .session_parts import SessionParts
 from .source_files import SourceFiles
@@ -45,7 +41,6 @@ logger = logging.getLogger(__name__)
 
 PIPELINES = ("vision", "audio")
 MAX_SESSIONS = 64
-MAX_PENDING_PEERS = 32
 NEEDS_VIEWERS = frozenset({"demo"})
 """Kinds of sources that are only there to be looked at."""
 
@@ -65,7 +60,6 @@ class LiveSessions:
         files: SourceFiles,
         metrics: Metrics,
         numbers: Callable[[], SessionNumbers],
-        peer_options: PeerOptions,
         *,
         profile: str,
         linger_s: float,
@@ -81,7 +75,6 @@ class LiveSessions:
         self._batches = Batches(files, hearing, artifacts)
         self._metrics = metrics
         self._numbers = numbers
-        self._peer_options = peer_options
         self._default_profile = profile
         self._linger_s = linger_s
         self._memory = Memory()
@@ -284,16 +277,6 @@ class LiveSessions:
     async def archive(self, session_id: str) -> Archive:
         """The events of a session that does not run here. Raises NotFound."""
         return Archive(await self._sessions.get(session_id), self._history)
-
-    async def answer(self, session: LiveSession, sdp: str, type: str, principal: Principal) -> tuple[Peer, str]:
-        """Negotiate a new peer of a session; returns it and the SDP of the answer. Raises what `Peer.answer` raises."""
-        pending = sum(not peer.connected for each in self for peer in each.clients.peers.values())
-        if pending >= MAX_PENDING_PEERS:
-            raise Overloaded(f"{pending} peers have not connected yet, try again in a few seconds")
-        host = session if principal.role >= Role.OPERATOR else Guest(session)
-        peer = Peer(new_id(), host, self._peer_options, principal.id)
-        session.clients.peers[peer.id] = peer
-        return peer, await peer.answer(sdp, type)
 
     def committed(self, event: Event) -> None:
         """A stored event was committed: now it may be seen."""

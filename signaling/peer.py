@@ -23,8 +23,8 @@ from tracks.errors import Conflict, Overloaded
 from tracks.stats import Stats
 
 from .channel import Controlled, EventChannels
-from .opus import ask_for_detail
-from .sdp import MAX_CANDIDATES, apply_offer, validate_offer
+from .sdp import MAX_CANDIDATES, apply_offer
+from .terms import PageTerms, Terms
 
 logger = logging.getLogger(__name__)
 
@@ -72,14 +72,19 @@ class PeerHost(Controlled, Protocol):
 class Peer:
     """A peer connection that answers one offer: `answer` negotiates, `close` ends it."""
 
-    def __init__(self, id: str, host: PeerHost, options: PeerOptions, owner: str = "") -> None:
-        """`owner` is who the peer is for access."""
+    def __init__(
+        self, id: str, host: PeerHost, options: PeerOptions, owner: str = "", terms: Terms | None = None
+    ) -> None:
+        """`owner` is who the peer is for access; without `terms`, those of `/offer` hold."""
         self.id = id
         self.owner = owner
         self.connected = False
         self.reason = "closed"
         """Why the peer was closed."""
+        self.ice: tuple[str, str] = ("", "")
+        """The peer's user name and password."""
         self._host = host
+        self.terms = terms or PageTerms()
         self._options = options
         # An empty list, never None: aiortc asks a public STUN server when it is given none.
         self._pc = RTCPeerConnection(RTCConfiguration(iceServers=list(options.ice_servers)))
@@ -96,19 +101,22 @@ class Peer:
     async def answer(self, sdp: str, type: str) -> str:
         """Negotiate; returns the SDP of the answer.
 
-        Raises InvalidRequest, UnsupportedMedia, or Conflict when somebody else publishes here; after that the peer is
-        closed and holds nothing.
+        Raises what its terms raise, InvalidRequest, UnsupportedMedia, or Conflict when somebody else publishes here;
+        after that the peer is closed and holds nothing.
         """
         try:
-            offer = validate_offer(sdp, type)
+            offer = self.terms.read(sdp, type)
             await apply_offer(self._pc, offer, mdns=self._options.hosts != edges.LOOPBACK_ONLY)
             self._candidates = offer.candidates
             self._transport_mid = offer.transport_mid
+            self.ice = (offer.ufrag, offer.password)
             publishing = self._configure_media()
+            self.terms.agree([each.track.kind for each in publishing], [track.kind for track in self._outgoing])
             if publishing:
                 self._host.admit(self.owner)
             edges.guard_datagrams(self._pc, self._host.stats)
             edges.restrict_gathering(self._pc, self._options.hosts)
+            edges.limit_consent(self._pc)
             await self._pc.setLocalDescription(await self._pc.createAnswer())
         except BaseException:
             await self.close("refused")
@@ -118,7 +126,12 @@ class Peer:
         )
         if publishing:
             self._host.published(self, publishing)
-        return ask_for_detail(self._pc.localDescription.sdp)
+        return self.terms.write(self._pc.localDescription.sdp)
+
+    @property
+    def closing(self) -> bool:
+        """True from the moment that the end has begun."""
+        return self._closing is not None
 
     async def add_candidates(self, candidates: Sequence[RTCIceCandidate]) -> None:
         """Trickled candidates. Raises Overloaded past the cap, Conflict once the peer is closed."""

@@ -80,6 +80,9 @@ class OfferSummary:
     """The section whose transport all share: trickled candidates of any section belong to it (RFC 8843)."""
     candidates: int
     """How many candidates it brought, at most 20."""
+    ufrag: str
+    password: str
+    """Of its ICE, for all sections."""
 
     @property
     def has_data_channel(self) -> bool:
@@ -124,6 +127,8 @@ def validate_offer(sdp: str, type: str) -> OfferSummary:
         data_mid=data[0] if data else None,
         transport_mid=offer.transport_mid,
         candidates=offer.candidates,
+        ufrag=offer.ufrag,
+        password=offer.password,
     )
 
 
@@ -177,6 +182,8 @@ class _Offer:
             raise InvalidRequest(f"a=mid must differ between sections, got {self._mids}")
         self.transport_mid = self._mids[0]
         self.candidates = 0
+        self.ufrag = ""
+        self.password = ""
 
     def put_right(self) -> str:
         """The whole offer again, with what is missing."""
@@ -197,6 +204,8 @@ class _Offer:
             own = [line for line in own if _attribute(line) not in _TRANSPORT]
             if not any(_attribute(line) in DIRECTIONS for line in own):
                 own.append(direction)
+            if "a=bundle-only" in own and "a=rtcp-mux" not in own and _is_media(section):
+                own.append("a=rtcp-mux")  # it is without a transport, and so without this (RFC 8843, 7.1.3)
             if mid == self.transport_mid:
                 own = cap_candidates(own)
                 self.candidates = sum(line.startswith("a=candidate:") for line in own)
@@ -225,10 +234,15 @@ class _Offer:
                 raise InvalidRequest(f"the offer needs one valid a={name} (RFC 8839, 5.4)")
         if len(found["setup"]) != 1 or found["setup"][0] not in DTLS_SETUP_ROLE:
             raise InvalidRequest(f"a=setup must be one of {', '.join(DTLS_SETUP_ROLE)}, got {found['setup']}"[:120])
+        self.ufrag, self.password = found["ice-ufrag"][0], found["ice-pwd"][0]
         found["fingerprint"] = [value for value in found["fingerprint"] if _is_fingerprint(value)]
         if not found["fingerprint"]:
             raise InvalidRequest(f"the offer needs a valid a=fingerprint, have: {', '.join(_HASH_BYTES)}")
         return [f"a={name}:{value}" for name in _TRANSPORT for value in found[name]]
+
+
+def _is_media(section: list[str]) -> bool:
+    return section[0].startswith(("m=audio", "m=video"))
 
 
 def _attribute(line: str) -> str | None:

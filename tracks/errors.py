@@ -4,8 +4,11 @@ VedetteError
  ├── InvalidRequest      invalid_request      400
  ├── NotFound            not_found            404
  ├── Conflict            conflict             409
+ ├── PreconditionFailed  precondition_failed  412
  ├── PayloadTooLarge     payload_too_large    413
  ├── UnsupportedMedia    unsupported_media    415
+ ├── Unprocessable       unprocessable        422
+ ├── ConditionMissing    condition_missing    428
  ├── RateLimited         rate_limited         429
  ├── ModelUnavailable    model_unavailable    503
  ├── Overloaded          overloaded           503
@@ -27,8 +30,11 @@ CODES: Mapping[str, int] = {
     "forbidden": 403,
     "not_found": 404,
     "conflict": 409,
+    "precondition_failed": 412,
     "payload_too_large": 413,
     "unsupported_media": 415,
+    "unprocessable": 422,
+    "condition_missing": 428,
     "rate_limited": 429,
     "internal": 500,
     "source_unreachable": 502,
@@ -82,6 +88,12 @@ class Conflict(VedetteError):
     code = "conflict"
 
 
+class PreconditionFailed(VedetteError):
+    """It is another one by now than the one that the request is meant for."""
+
+    code = "precondition_failed"
+
+
 class PayloadTooLarge(VedetteError):
     """More than the server takes: bytes, seconds or pixels."""
 
@@ -92,6 +104,18 @@ class UnsupportedMedia(VedetteError):
     """No codec, kind or format that this server takes."""
 
     code = "unsupported_media"
+
+
+class Unprocessable(VedetteError):
+    """An offer that can be understood, but not be taken as a whole."""
+
+    code = "unprocessable"
+
+
+class ConditionMissing(VedetteError):
+    """The request must say which one it is meant for."""
+
+    code = "condition_missing"
 
 
 class RateLimited(VedetteError):

@@ -47,7 +47,7 @@ class Relay:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-        self._end()
+        self.end()
 
     async def _run(self) -> None:
         try:
@@ -56,12 +56,17 @@ class Relay:
                 assert isinstance(frame, Frame)
                 if self._source.kind == "video":
                     self._stats.frames_out += 1
-                for viewer in tuple(self._viewers):
-                    viewer.offer(frame)
+                self.hand_out(frame)
         except MediaStreamError:
-            self._end()
+            self.end()
 
-    def _end(self) -> None:
+    def hand_out(self, frame: Frame) -> None:
+        """Give every subscribed track a frame; for one who has read the source already."""
+        for viewer in tuple(self._viewers):
+            viewer.offer(frame)
+
+    def end(self) -> None:
+        """End every subscribed track."""
         for viewer in tuple(self._viewers):
             viewer.stop()
 

@@ -25,6 +25,7 @@ from .errors import VedetteError
 from .lookout import DetectorWorker, Lookout, Picture
 from .planes import as_yuv420p
 from .registry import Overlay
+from .relay import Relay
 from .stats import Stats
 from .ticket import Ticket, ticket_of
 from .track import Tracker
@@ -112,6 +113,7 @@ class VisionTrack(MediaStreamTrack):
     ) -> None:
         super().__init__()
         self.options = options
+        self.raw = Relay(self, stats)  # for those who want nothing drawn on the picture
         self.paused = False
         """While it is, every frame is handed out as it came, and none is looked at."""
         self._tracker = tracker
@@ -200,6 +202,7 @@ class VisionTrack(MediaStreamTrack):
                 task.cancel()
         self._produced.set()
         self._newer.set()
+        self.raw.end()
 
     def _look_with(self, worker: DetectorWorker) -> Lookout:
         return Lookout(worker, lambda: self.options.max_rate_hz, self._stats, self._found, self._lose, self._fail)
@@ -225,6 +228,8 @@ class VisionTrack(MediaStreamTrack):
                 self._last_ticks, self._last_media_s = ticks, media_s
                 self._stats.frames_in += 1
                 self._raw = _shown(picture)
+                frame.pict_type = PictureType.NONE  # as in `_produce`
+                self.raw.hand_out(frame)
                 self._take(picture)
         except MediaStreamError:
             self._source_ended()

@@ -30,7 +30,7 @@ def curl_of(route: Route, body: Any = None) -> str:
 
     `body` is an example of a JSON body. `docs/api.md` says how to set the variables.
     """
-    path = _ID.sub(lambda found: f"${found[1].upper()}", route.path)
+    path = route.curl_path or _ID.sub(lambda found: f"${found[1].upper()}", route.path)
     for name, value in route.samples.items():
         path = re.sub(rf"\{{{name}(:[^{{}}]*)?\}}", value, path)
     if any(answer.status == 101 for answer in route.answers):
@@ -59,8 +59,10 @@ def _output(route: Route) -> Sequence[str]:
 
 def _file(body: Form | RawBody) -> Sequence[str]:
     form = body.form if isinstance(body, RawBody) else body.model
-    if form is None:
-        return [f"--data-binary @{body.sample}"]
+    if isinstance(body, RawBody) and form is None:
+        headers = {"Content-Type": body.media_types[0], **body.headers}
+        return [*(f"-H '{name}: {value}'" for name, value in headers.items()), f"--data-binary @{body.sample}"]
+    assert form is not None
     needed = {name: info for name, info in form.model_fields.items() if info.is_required() and name != "file"}
     return [f"-F file=@{body.sample}", *(f"-F {name}={(info.examples or [''])[0]}" for name, info in needed.items())]
 

@@ -36,12 +36,23 @@ MEANINGS: Mapping[str, Meaning] = {
         "It is in a state that does not allow this.",
         "session 019ab3f2-7c1e-7d44-9d52-6f0c8f1b2a10 has ended: stopped by a client",
     ),
+    "precondition_failed": Meaning(
+        "It is another one by now than the one that `If-Match` names.", "If-Match is not the ETag of this connection"
+    ),
     "payload_too_large": Meaning(
         "More than the server takes: bytes, seconds or pixels.", "the body is larger than 1048576 bytes"
     ),
     "unsupported_media": Meaning(
         "No format, codec or content type that the server takes.",
         "expected Content-Type application/json, got 'text/plain'",
+    ),
+    "unprocessable": Meaning(
+        "An offer that can be understood, but not be taken as a whole: none of it is.",
+        "no video codec in common: offered AV1, have: VP8, H264",
+    ),
+    "condition_missing": Meaning(
+        "The request must say by `If-Match` which one it is meant for.",
+        "If-Match with the ETag of the answer is needed",
     ),
     "rate_limited": Meaning("Too many requests, or too many failed tries.", "too many failed tries, wait 30 s"),
     "internal": Meaning(

@@ -38,6 +38,12 @@ SETTINGS = (
     ("PEER", "peerId", "postSessionsBySessionIdOffer"),
 )
 """Variables of the shell: the field of an answer that each is, and the call that gives it."""
+ADDRESSES = (
+    ("PUBLISHED", "Vedette-Session", "postWhip", ""),
+    ("WHIP", "Location", "postWhip", "?name=second"),
+    ("WHEP", "Location", "postSessionsBySessionIdWhep", ""),
+)
+"""The same, of headers, each the last part of its path. Publishers with one name would take over from each other."""
 
 
 def page(contract: Mapping[str, Any]) -> str:
@@ -74,6 +80,10 @@ def _settings(contract: Mapping[str, Any]) -> Iterator[str]:
         call = by_id[source].replace("curl ", "curl -s ", 1).replace('"webcam"', '"demo"')
         # A session has no picture, and no event, for its first moments.
         yield f'until {name}=$({call} | field {field}); [ "${name}" ]; do sleep 1; done'
+    yield r"""header() { tr -d '\r' | sed -nE "s|^$1: (.*/)?||p"; }  # the end of that header of an answer"""
+    for name, header, source, query in ADDRESSES:
+        call = by_id[source].replace("curl ", "curl -s -i ", 1).replace("/whip ", f"/whip{query} ", 1)
+        yield f"{name}=$({call} | header {header})"
 
 
 def _table(contract: Mapping[str, Any]) -> Iterator[str]:

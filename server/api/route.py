@@ -63,6 +63,8 @@ class RawBody:
     """A file of the repository that may be sent, for the documentation."""
     form: type[BaseModel] | None = None
     """The same may be sent as a form with these fields."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Sent with the sample, for the documentation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +104,10 @@ class Route:
     """What errors look like where it is not the envelope."""
     samples: Mapping[str, str] = field(default_factory=dict)
     """Values of parameters in the path that are no ids, for the documentation."""
+    curl_path: str = ""
+    """The path in the documentation's line for a shell, where the variables are others than those of `curl_of`."""
     hidden: bool = False
-    """Left out of the document: pages for people."""
+    """Left out of the document: pages for people, and what a standard says of every such route."""
 
     @property
     def parameters(self) -> tuple[str, ...]:

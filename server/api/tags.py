@@ -8,6 +8,7 @@ TAGS: Mapping[str, str] = {
     "sources": "Where pictures and sound come from.",
     "sessions": "What runs over a source: pictures are watched, sound is listened to, and events come of it.",
     "webrtc": "Cameras and viewers connect to a session; events and commands go over data channels.",
+    "whip": "The same by standards that programs of others speak: WHIP brings media in, WHEP plays it.",
     "stream": "The same without WebRTC: pictures, sound, commands and events over one WebSocket.",
     "events": "What happened: one envelope on every surface, whose `data` depends on its `kind`.",
     "transcripts": "What was said in a session.",

@@ -13,6 +13,7 @@ from tracks.errors import NotFound
 from tracks.events import Model
 
 from ..api import Answer, JsonBody, Reply, Route, declare, example, given, reply
+from ..joining import Joining
 from ..principal import principal_of
 from ..recent import RecentIds
 from ..roles import Role
@@ -87,14 +88,14 @@ class Trickle(Model):
     found by the checks that they send, and those that never connect are closed by a timer."""
 
 
-def add_routes(app: web.Application, live: LiveSessions) -> None:
+def add_routes(app: web.Application, live: LiveSessions, joining: Joining) -> None:
     """Negotiate a peer, trickle to it, remove it."""
     made = RecentIds()
 
     async def offer(request: web.Request) -> web.Response:
         body = given(request, Offer)
         session = await live.get(request.match_info["session_id"])
-        peer, sdp = await live.answer(session, body.sdp, body.type, principal_of(request))
+        peer, sdp = await joining.answer(session, body.sdp, body.type, principal_of(request))
         location = f"/sessions/{session.row.id}/peers/{peer.id}"
         made.add([location])
         return reply(SdpAnswer(sdp=sdp, type="answer", peer_id=peer.id), 201, {"Location": location})

@@ -5,6 +5,7 @@ candidates   which local addresses are gathered, which remote candidates are tak
 datagrams    the guard in front of every UDP socket
 receiver     jitter buffer, decoder queue, sender reports, keyframe requests to the publisher
 sender       RTP origin, keyframes for the viewers
+consent      a peer that does not answer any more is gone within 30 s
 close        a close that always ends
 
 The versions that all this was written against are in `VERSIONS`; the tests compare them with what is installed and
@@ -18,6 +19,7 @@ from collections.abc import Mapping
 from .candidates import LOOPBACK_ONLY, MAX_REMOTE_CANDIDATES, admit_candidates, restrict_gathering
 from .close import close_peer, own_connecting
 from .connections import offered_direction
+from .consent import limit_consent
 from .datagrams import guard_datagrams
 from .receiver import Intake, on_sender_report, send_pli, source_rtp_time, tune_receiver
 from .sender import request_keyframe, sender_rtp_origin
@@ -33,6 +35,7 @@ __all__ = [
     "admit_candidates",
     "close_peer",
     "guard_datagrams",
+    "limit_consent",
     "offered_direction",
     "on_sender_report",
     "own_connecting",

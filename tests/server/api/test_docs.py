@@ -24,7 +24,7 @@ from tests.server.clients import Api
 
 REPOSITORY = PAGE.parent.parent
 SERVER = "http://127.0.0.1:8000"
-LATE = ("artifacts", "peers", "sessions", "sources")
+LATE = ("artifacts", "peers", "whip", "whep", "sessions", "sources")
 """Kinds of things in the order in which they are removed."""
 
 
