@@ -152,13 +152,14 @@ async def test_a_handler_gets_only_what_its_route_declares(client: Client) -> No
 
 
 async def test_every_route_of_the_server_is_declared(api: Api) -> None:
-    """A new route without a role fails here; what is left out of the document are pages."""
+    """A new route without a role fails here; what is left out of the document are pages, and what WHIP says itself."""
     on_router = list(api.server.app.router.routes())
     known = declared(api.server.app)
     assert [each for each in on_router if each not in known] == []
     assert set(known) == set(on_router)
-    hidden = {each.path for each in known.values() if each.hidden}
+    hidden = {each.path for each in known.values() if each.hidden and each.tag != "whip"}
     assert hidden == {"/{page}", "/docs", "/docs/page.css", "/docs/page.js", "/docs/schema.js"}
+    assert {each.method for each in known.values() if each.hidden and each.tag == "whip"} == {"OPTIONS", "GET"}
 
 
 def test_the_codes_of_a_route_follow_from_what_it_takes() -> None:

@@ -43,6 +43,12 @@ OVERLOADED = frozenset({"overloaded", "model_unavailable"})
 """Codes of 5xx that say that the server holds its bounds: no faults."""
 
 
+@schemathesis.serializer("application/sdp", "application/trickle-ice-sdpfrag")
+def as_text(_context: Any, value: Any) -> bytes:
+    """Whatever comes to its mind, as the text of an offer or a fragment."""
+    return value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogatepass")
+
+
 class Running:
     """A server in a thread with a loop of its own, as schemathesis blocks."""
 
