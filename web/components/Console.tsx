@@ -8,6 +8,7 @@ import type { Overlay, Profile } from "@/lib/types";
 import styles from "./Console.module.css";
 import { OVERLAYS, PROFILES } from "./Controls";
 import { useChoice, useStore } from "./hooks";
+import { FileView } from "./FileView";
 import { LiveView } from "./LiveView";
 import { Rail } from "./Rail";
 import { SessionsView } from "./SessionsView";
@@ -15,6 +16,7 @@ import { SignIn } from "./SignIn";
 import { SOURCE_KINDS } from "./sources";
 import { Toasts } from "./Toasts";
 
+const SKIP = { live: "#main", sessions: "#sessions", file: "#file" } as const;
 const ON_OFF = ["on", "off"] as const;
 
 /** The shell: where one is, what is chosen, and what runs whichever view is open. */
@@ -30,6 +32,7 @@ export function Console() {
   const phase = useStore(session.phase);
   const route = useStore(router.route);
   const who = useStore(access.view);
+  const file = useStore(client.file.view);
   const watch = route.view === "live" ? route.watch : null;
   const plan = useStore(session.plan);
   // Where the live view is: a session that is watched stays in its address.
@@ -41,6 +44,7 @@ export function Console() {
     const stops = [router.listen(), client.cameras.watch()];
     const leave = () => {
       client.sessions.flush();
+      client.file.leave();
       session.stop(true);
     };
     addEventListener("pagehide", leave);
@@ -103,10 +107,10 @@ export function Console() {
   return (
     <>
       <div className={styles.shell} inert={who.state === "out"}>
-        <a className={styles.skip} href={route.view === "live" ? "#main" : "#sessions"}>
+        <a className={styles.skip} href={SKIP[route.view]}>
           Skip to the content
         </a>
-        <Rail route={route} live={live} running={phase.name === "live"} who={who.state === "in" ? who : null} onGo={router.go} onSignOut={signOut} />
+        <Rail route={route} live={live} running={phase.name === "live"} working={file.state === "sending" || file.state === "running"} who={who.state === "in" ? who : null} onGo={router.go} onSignOut={signOut} />
         <LiveView
           client={client}
           hidden={route.view !== "live"}
@@ -125,6 +129,7 @@ export function Console() {
           // Not loaded on demand: it weighs 4 kB, and is wanted most when the server it would come from is gone.
           <SessionsView client={client} selected={route.session} onDemo={() => start("demo")} />
         )}
+        {route.view === "file" && <FileView client={client} profile={profile} onProfile={setProfile} />}
         <Toasts toasts={client.toasts} />
       </div>
       <SignIn access={access} />

@@ -16,7 +16,7 @@ import { SOURCE_KINDS, SOURCES } from "./sources";
 export const PROFILES: readonly Profile[] = ["auto", "fast", "accurate", "cpu-only"];
 export const OVERLAYS: readonly Overlay[] = ["smooth", "exact"];
 
-const PROFILE_WORDS: Record<Profile, { label: string; hint: string }> = {
+export const PROFILE_WORDS: Record<Profile, { label: string; hint: string }> = {
   auto: { label: "Auto", hint: "The best that this machine keeps up with" },
   fast: { label: "Fast", hint: "More detections a second, smaller input" },
   accurate: { label: "Accurate", hint: "Larger input, fewer detections a second" },

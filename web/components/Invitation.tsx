@@ -1,6 +1,6 @@
 "use client";
 
-import { Play, RotateCw } from "lucide-react";
+import { FileVideo, Play, RotateCw } from "lucide-react";
 import { CameraPicker } from "./CameraPicker";
 import type { CoverProps } from "./Cover";
 import styles from "./Cover.module.css";
@@ -9,7 +9,7 @@ import { SOURCES } from "./sources";
 
 const { camera: CAMERA, screen: SCREEN } = SOURCES;
 
-/** The empty picture: what this is, and the three ways to see it at work. */
+/** The empty picture: what this is, and the ways to see it at work. */
 export function Invitation({ client, camera, onStart, onCamera }: CoverProps) {
   const view = useStore(client.health.view);
   return (
@@ -45,6 +45,9 @@ export function Invitation({ client, camera, onStart, onCamera }: CoverProps) {
               </button>
               <button type="button" className={styles.secondary} onClick={() => onStart("screen")} title={SCREEN.hint}>
                 <SCREEN.Icon size={16} aria-hidden /> Screen
+              </button>
+              <button type="button" className={styles.secondary} onClick={() => client.router.go({ view: "file" })} title="Look at a recording from this computer, as fast as the server can">
+                <FileVideo size={16} aria-hidden /> Open a file
               </button>
             </div>
             <CameraPicker cameras={client.cameras} value={camera} onChange={onCamera} />

@@ -1,6 +1,6 @@
 "use client";
 
-import { Activity, Gauge, History, LogOut, type LucideIcon, Video } from "lucide-react";
+import { Activity, FileVideo, Gauge, History, LogOut, type LucideIcon, Video } from "lucide-react";
 import type { MouseEvent } from "react";
 import type { Role } from "@/lib/access";
 import { type Route, routeHref } from "@/lib/route";
@@ -14,6 +14,8 @@ interface Props {
   live: Route;
   /** True while a picture runs, whichever view is open. */
   running: boolean;
+  /** True while a file is worked on. */
+  working: boolean;
   /** Who is signed in, if somebody is. */
   who: { role: Role; name: string | null } | null;
   onGo(route: Route): void;
@@ -21,9 +23,10 @@ interface Props {
 }
 
 /** Where one can go: at the left, or at the bottom of a phone. */
-export function Rail({ route, live, running, who, onGo, onSignOut }: Props) {
+export function Rail({ route, live, running, working, who, onGo, onSignOut }: Props) {
   const views: readonly { to: Route; label: string; Icon: LucideIcon; lit: boolean }[] = [
     { to: live, label: "Live", Icon: Video, lit: running },
+    { to: { view: "file" }, label: "File", Icon: FileVideo, lit: working },
     { to: { view: "sessions", session: null }, label: "Sessions", Icon: History, lit: false },
   ];
   const go = (event: MouseEvent, to: Route) => {

@@ -83,7 +83,7 @@ export function SessionDetail({ client, sessionId, known, now, onClose }: Props)
         </button>
         <h2 className={styles.title}>{info ? sourceOf(info).name : "Session"}</h2>
         {info && <StatePill {...SERVER_STATES[info.state]} />}
-        {info && !isOver(info) && (
+        {info && !isOver(info) && info.mode !== "batch" && (
           <button type="button" className={panel.button} onClick={() => router.go({ view: "live", watch: sessionId })}>
             <Eye size={16} aria-hidden /> Watch
           </button>
@@ -130,6 +130,12 @@ export function SessionDetail({ client, sessionId, known, now, onClose }: Props)
             ))}
           </ul>
         )}
+        {shown &&
+          view.films.map(({ artifactId, url }) => (
+            <figure key={artifactId} className={styles.film}>
+              <video controls preload="metadata" src={hrefOf(url)} aria-label="Annotated film" />
+            </figure>
+          ))}
         <ol>
           {shown && view.rows.map((row) => <EventRow key={row.id} event={row} />)}
         </ol>

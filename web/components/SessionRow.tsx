@@ -81,9 +81,11 @@ export function SessionRow({ session, now, here, selected, stopping, onOpen, onW
         ) : (
           !over && (
             <>
-              <button type="button" onClick={onWatch} aria-label={`${here ? "Show" : "Watch"} ${name}`}>
-                <Eye size={16} aria-hidden /> {here ? "Show" : "Watch"}
-              </button>
+              {session.mode !== "batch" && (
+                <button type="button" onClick={onWatch} aria-label={`${here ? "Show" : "Watch"} ${name}`}>
+                  <Eye size={16} aria-hidden /> {here ? "Show" : "Watch"}
+                </button>
+              )}
               <button type="button" data-stop onClick={onStop} aria-label={`Stop ${name}`} title="Ends it for everybody">
                 <Square size={14} fill="currentColor" aria-hidden />
               </button>

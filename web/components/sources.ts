@@ -1,4 +1,4 @@
-import { Clapperboard, type LucideIcon, Monitor, Video } from "lucide-react";
+import { Clapperboard, FileVideo, type LucideIcon, Monitor, Video } from "lucide-react";
 import type { StartKind } from "@/lib/choice";
 import type { SessionInfo } from "@/lib/types";
 
@@ -14,6 +14,7 @@ export const SOURCES: Record<StartKind, { label: string; Icon: LucideIcon; hint:
 export function sourceOf({ source }: SessionInfo): { name: string; kind: string; Icon: LucideIcon } {
   const name = source?.name || "Session";
   if (source?.kind === "demo") return { name, kind: "demo", Icon: Clapperboard };
+  if (source?.kind === "upload") return { name, kind: "file", Icon: FileVideo };
   const screen = name === "Screen";
   return { name, kind: screen ? "screen" : source?.kind === "webcam" ? "camera" : (source?.kind ?? ""), Icon: screen ? Monitor : Video };
 }

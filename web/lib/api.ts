@@ -2,6 +2,7 @@ import { ApiError } from "./apierror";
 import { type Health, parseHealth } from "./healthreport";
 import { createCall, type Gate, gated } from "./http";
 import type { Artifact, Overlay, Pipeline, Profile, SessionInfo, VedetteEvent } from "./types";
+import { type Send, type Uploaded, upload } from "./upload";
 
 export { ApiError, type Health };
 
@@ -24,7 +25,11 @@ export interface CreatedSession {
 export interface SessionOptions {
   pipelines: readonly Pipeline[];
   profile: Profile;
-  overlay: Overlay;
+  overlay?: Overlay;
+  /** Of a file: as it was recorded, or as fast as the server can. */
+  mode?: "realtime" | "batch";
+  /** A batch makes a film, too. */
+  record?: boolean;
 }
 
 export interface EventPage {
@@ -34,6 +39,8 @@ export interface EventPage {
 
 export interface Api {
   createSource(kind: "webcam" | "demo", name: string, signal?: AbortSignal): Promise<string>;
+  /** Send a file to be a source; `onSent` is told how much is sent, 0 to 1. Rejects also with an AbortError. */
+  upload(file: File, onSent: (share: number) => void, signal: AbortSignal): Promise<Uploaded>;
   createSession(sourceId: string, options: SessionOptions, signal?: AbortSignal): Promise<CreatedSession>;
   session(sessionId: string): Promise<SessionInfo & { iceServers?: RTCIceServer[] }>;
   /** Newest first. `next` is the `after` of the next page. */
@@ -42,8 +49,8 @@ export interface Api {
   trickle(location: string, candidates: readonly RTCIceCandidateInit[], end: boolean): Promise<void>;
   /** The annotated picture of now, kept on the server. */
   snapshot(sessionId: string): Promise<Artifact>;
-  /** Stored pictures of a session. */
-  artifacts(sessionId: string, kind: "snapshot" | "thumbnail", limit: number): Promise<Artifact[]>;
+  /** Stored pictures, or films, of a session. */
+  artifacts(sessionId: string, kind: "snapshot" | "thumbnail" | "film", limit: number): Promise<Artifact[]>;
   /** DELETE that outlives the page; a resource that is already gone is fine. */
   remove(pathOrUrl: string): Promise<void>;
   /** @param kinds all when empty */
@@ -66,7 +73,7 @@ export function artifactHref(artifactId: string): string {
  *
  * @param gate what a call waits for that is answered 401; without it, that is an error like others
  */
-export function createApi(base: string = API_BASE, fetcher: typeof fetch = (...args) => fetch(...args), gate?: Gate): Api {
+export function createApi(base: string = API_BASE, fetcher: typeof fetch = (...args) => fetch(...args), gate?: Gate, sender?: Send): Api {
   const url = (path: string) => (/^https?:/.test(path) ? path : base + path);
   const plain = createCall(base, fetcher);
   const call = gate ? gated(plain, gate) : plain;
@@ -76,6 +83,17 @@ export function createApi(base: string = API_BASE, fetcher: typeof fetch = (...a
 
   return {
     createSource: async (kind, name, signal) => (await post<{ sourceId: string }>("/sources", { kind, name }, signal)).sourceId,
+
+    upload: async (file, onSent, signal) => {
+      for (;;) {
+        try {
+          return await upload(base, file, onSent, signal, sender);
+        } catch (error) {
+          if (!gate || !(error instanceof ApiError && error.status === 401)) throw error;
+          await gate(signal);
+        }
+      }
+    },
 
     createSession: (sourceId, options, signal) => post<CreatedSession>("/sessions", { sourceId, ...options }, signal),
 

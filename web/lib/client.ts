@@ -1,6 +1,7 @@
 import { Access } from "./access";
 import { API_BASE, createApi } from "./api";
 import { Cameras } from "./cameras";
+import { FileWork } from "./filework";
 import { HealthWatch } from "./health";
 import { createCall } from "./http";
 import { Router } from "./route";
@@ -21,6 +22,7 @@ export interface Client {
   words: TranscriptLog;
   snapshots: Snapshots;
   cameras: Cameras;
+  file: FileWork;
   router: Router;
   toasts: Toasts;
 }
@@ -39,6 +41,7 @@ export function createClient(): Client {
     words: new TranscriptLog(api),
     snapshots: new Snapshots(api, toasts),
     cameras: new Cameras(),
+    file: new FileWork(api),
     router: new Router(),
     toasts,
   };

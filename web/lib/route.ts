@@ -5,7 +5,9 @@ export type Route =
   /** `watch`: the session that is joined as a viewer. */
   | { view: "live"; watch: string | null }
   /** `session`: the one whose events are open. */
-  | { view: "sessions"; session: string | null };
+  | { view: "sessions"; session: string | null }
+  /** A file from this computer. */
+  | { view: "file" };
 
 const ID = /^[0-9a-zA-Z-]{1,64}$/;
 
@@ -17,11 +19,13 @@ export function parseRoute(search: string): Route {
     return value !== null && ID.test(value) ? value : null;
   };
   if (query.get("view") === "sessions") return { view: "sessions", session: id("session") };
+  if (query.get("view") === "file") return { view: "file" };
   return { view: "live", watch: id("watch") };
 }
 
 export function routeHref(route: Route): string {
   if (route.view === "live") return route.watch ? `/?watch=${route.watch}` : "/";
+  if (route.view === "file") return "/?view=file";
   return route.session ? `/?view=sessions&session=${route.session}` : "/?view=sessions";
 }
 

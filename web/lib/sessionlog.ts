@@ -18,13 +18,15 @@ export interface LogView {
   newest: number | null;
   /** Pictures that somebody took, as the server lists them; empty until it has said so. */
   snapshots: readonly Artifact[];
+  /** Films that were made of it. */
+  films: readonly Artifact[];
   busy: boolean;
   /** True when there is nothing older. */
   complete: boolean;
   fault: Fault | null;
 }
 
-const EMPTY: LogView = { sessionId: null, rows: [], newest: null, snapshots: [], busy: false, complete: false, fault: null };
+const EMPTY: LogView = { sessionId: null, rows: [], newest: null, snapshots: [], films: [], busy: false, complete: false, fault: null };
 
 /**
  * The stored events of one session over REST, newest first. The server pages upwards only; since seqs have no gaps, a
@@ -81,9 +83,10 @@ export class SessionLog {
 
   private async pictures(sessionId: string): Promise<void> {
     // Decoration beside the events: when it fails, so will they, and they say why.
-    const snapshots = await this.api.artifacts(sessionId, "snapshot", SNAPSHOTS).catch(() => []);
+    const listed = (kind: "snapshot" | "film") => this.api.artifacts(sessionId, kind, SNAPSHOTS).catch(() => []);
+    const [snapshots, films] = await Promise.all([listed("snapshot"), listed("film")]);
     const view = this.view.getSnapshot();
-    if (view.sessionId === sessionId) this.view.set({ ...view, snapshots });
+    if (view.sessionId === sessionId) this.view.set({ ...view, snapshots, films });
   }
 
   /** Rows with `after` < seq < `before`, newest first. */

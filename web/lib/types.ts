@@ -137,6 +137,20 @@ export interface SessionInfo {
   /** Unix seconds. */
   createdAt: number;
   endedAt: number | null;
+  /** `batch`: it works through a file, and has no picture to watch. */
+  mode?: "realtime" | "batch";
+  progress?: Progress | null;
+}
+
+/** How far a file is worked through. */
+export interface Progress {
+  /** 0 to 1, of all that is to be done. */
+  share: number;
+  /** Seconds of the file. */
+  duration: number;
+  framesDetected: number;
+  /** Times real time. */
+  speed: number;
 }
 
 /** A stored picture. */
@@ -144,6 +158,7 @@ export interface Artifact {
   artifactId: string;
   /** Path on the server. */
   url: string;
+  mediaType?: string;
 }
 
 /** What turns speech into words, as its self-test found it. */

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { parseRoute, routeHref } from "@/lib/route";
 
 describe("route", () => {
-  it.each(["/", "/?watch=0198-ab", "/?view=sessions", "/?view=sessions&session=0198-ab"])("%s is read as it was written", (href) => {
+  it.each(["/", "/?watch=0198-ab", "/?view=sessions", "/?view=sessions&session=0198-ab", "/?view=file"])("%s is read as it was written", (href) => {
     expect(routeHref(parseRoute(href.slice(1)))).toBe(href);
   });
 

@@ -71,6 +71,7 @@ class FakeStream {
 function setUp(getUserMedia: () => Promise<unknown>, getDisplayMedia = getUserMedia) {
   const api = {
     createSource: vi.fn<Api["createSource"]>(async () => "source"),
+    upload: vi.fn<Api["upload"]>(),
     createSession: vi.fn<Api["createSession"]>(async () => ({ sessionId: "session", iceServers: [] })),
     offer: vi.fn<Api["offer"]>(async () => ANSWER),
     trickle: vi.fn<Api["trickle"]>(async () => undefined),
