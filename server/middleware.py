@@ -60,7 +60,7 @@ def runner_options(header_timeout_s: float = 15.0) -> RunnerOptions:
     connection, is not moved by bytes that arrive, and closes whatever has not completed a request (`web_protocol.py`,
     `connection_made` and `_process_keepalive`). Its default is over an hour. The body has its limit in `read_json`,
     and what is left unread of one is waited for during `lingering_time`. aiohttp's access log is replaced by ours.
-    A URL that is too long for us gets past aiohttp, which would answer it with bare text, and a stack in the log.
+    A URL that is too long for us gets past aiohttp, up to a bound: the answer then says what it is (`server/front.py`).
     """
     return {
         "keepalive_timeout": header_timeout_s,

@@ -17,6 +17,7 @@ from aiohttp import web
 from tracks.errors import Conflict, VedetteError
 
 from ..app import Server, serve
+from ..front import Runner
 from ..logs import configure, redact
 from ..memory import use_few_arenas
 from ..middleware import runner_options
@@ -57,7 +58,7 @@ async def _run(settings: Settings) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with serve(settings) as server:
-        runner = web.AppRunner(server.app, **runner_options())
+        runner = Runner(server.app, **runner_options())
         await runner.setup()
         site = web.TCPSite(runner, settings.host, settings.port, shutdown_timeout=2.0, ssl_context=tls)
         try:
@@ -102,7 +103,7 @@ async def first_token(settings: Settings) -> str | None:
     return None if made is None else made[1]
 
 
-def _welcome(server: Server, runner: web.AppRunner, tls: bool, token: str | None) -> None:
+def _welcome(server: Server, runner: Runner, tls: bool, token: str | None) -> None:
     base = url_of(*runner.addresses[0][:2], tls=tls)
     console = f"{base}/" if server.has_console else "not built: it needs Node 20 or newer, then `make run` again"
     lines = [

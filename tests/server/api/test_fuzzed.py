@@ -26,6 +26,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from server.app import serve
+from server.front import Runner
 from server.middleware import MAX_URL_BYTES, runner_options
 from server.settings import Settings
 from tests.fakes import BrightDetector
@@ -98,7 +99,7 @@ class Running:
         )
         async with serving as server:
             await server.ready
-            runner = web.AppRunner(server.app, **runner_options())
+            runner = Runner(server.app, **runner_options())
             await runner.setup()
             await web.TCPSite(runner, "127.0.0.1", 0).start()
             host, port = runner.addresses[0][:2]
