@@ -70,7 +70,7 @@ class Observation:
     """What the sender calls the picture, if it waits for an answer."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Shown:
     """A picture that has been handed out, or that it was made from; for reading."""
 

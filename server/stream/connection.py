@@ -232,7 +232,7 @@ class Connection:
         outbox = self.line.outbox
         self._delivery = Delivery(session, outbox, self._losses, session.stats, reads_again=True, once=True)
         self._delivery.kinds = kinds
-        self._pictures = PictureSender(session, outbox, self._starts.threads)
+        self._pictures = PictureSender(session, outbox, self._starts.prints)
         if publish:
             self._intake = Intake(
                 session.stamps, self._starts.threads, session.stats, self._losses, self._refuse_picture

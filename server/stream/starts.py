@@ -12,6 +12,7 @@ from .. import store
 from ..archive import Archive
 from ..session import LiveSession
 from ..sessions import LiveSessions
+from .prints import Prints
 
 RETRY_AFTER_S = 5
 
@@ -21,6 +22,7 @@ class Starts:
 
     def __init__(self, live: LiveSessions, sources: store.Sources, threads: Executor) -> None:
         self.threads = threads
+        self.prints = Prints(threads)
         self._live = live
         self._sources = sources
 
