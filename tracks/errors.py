@@ -2,6 +2,7 @@
 
 VedetteError
  ├── InvalidRequest      invalid_request      400
+ ├── ForbiddenUrl        forbidden_url        403
  ├── NotFound            not_found            404
  ├── Conflict            conflict             409
  ├── PreconditionFailed  precondition_failed  412
@@ -74,6 +75,12 @@ class InvalidRequest(VedetteError):
     """The request cannot be understood or breaks a rule of its schema."""
 
     code = "invalid_request"
+
+
+class ForbiddenUrl(VedetteError):
+    """A URL leads where sources may not lead."""
+
+    code = "forbidden_url"
 
 
 class NotFound(VedetteError):
