@@ -1,5 +1,5 @@
-"""The process that decodes: its file is descriptor 0, what comes of it goes to descriptor 1, and it has nothing else
-but memory for pictures, where they are wanted.
+"""The process that decodes: its file, or a connection, is descriptor 0, what comes of it goes to descriptor 1, and it
+has nothing else but memory for pictures, where they are wanted, and sockets, where a camera is to send to them.
 
 Started by `process.py` as `python -m tracks.media.child REQUEST`. What it can do is in `tasks.py`.
 """
@@ -10,6 +10,8 @@ import json
 import os
 import sys
 import traceback
+from collections.abc import Mapping
+from typing import Any
 
 from ..errors import UnsupportedMedia, VedetteError
 from . import confine, wire
@@ -26,15 +28,17 @@ def main(request: str) -> int:
     shared_bytes = 0 if pictures is None else pictures["bytes"]
     missing = confine.limit(limits, asked["parent"], shared_bytes)
     # libav is loaded behind the limits, and all of it before nothing can be opened any more
+    from .job import Job
     from .slots import Slots
-    from .tasks import TASKS, Job
+    from .tasks import TASKS
 
+    given = _read(asked["given"])
     slots = None if pictures is None else Slots(pictures["memory"], pictures["free"], limits.max_pixels)
     missing += confine.seal()
     fault: VedetteError
     try:
         send(wire.pack_json(wire.READY, {"missing": missing}))
-        TASKS[asked["task"]](Job(FILE, limits, send, slots, asked["sound"]))
+        TASKS[asked["task"]](Job(FILE, limits, send, slots, asked["sound"], given, asked["datagrams"]))
         return 0
     except BrokenPipeError:  # nobody listens any more
         return 0
@@ -48,6 +52,14 @@ def main(request: str) -> int:
         fault = UnsupportedMedia(f"cannot be decoded ({type(error).__name__})")
     send(wire.pack_json(wire.FAULT, fault.body()))
     return 0
+
+
+def _read(pipe: int | None) -> Mapping[str, Any]:
+    if pipe is None:
+        return {}
+    with os.fdopen(pipe, "rb") as told:
+        given: Mapping[str, Any] = json.load(told)
+    return given
 
 
 def send(message: bytes) -> None:

@@ -76,6 +76,17 @@ def damaged(what: str, pieces: int) -> UnsupportedMedia:
     )
 
 
+class Tally(_Told):
+    """What was lost so far of what a camera sends."""
+
+    lost: Count
+    """Packets that did not come."""
+    damaged: Count
+    """Pictures and sounds that could not be decoded."""
+    late: Count
+    """Pictures that were left out for newer ones."""
+
+
 class Readiness(_Told):
     """The child's first message."""
 
@@ -83,8 +94,8 @@ class Readiness(_Told):
 
 
 class Fault(_Told):
-    """Why the child refused its file."""
+    """Why the child refused its file, or its camera."""
 
-    code: Literal["unsupported_media", "payload_too_large"]
+    code: Literal["unsupported_media", "payload_too_large", "source_unreachable", "forbidden_url"]
     message: Annotated[str, Field(max_length=2000)]
     details: dict[str, Any] | None = None

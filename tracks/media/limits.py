@@ -35,3 +35,6 @@ class Limits:
 
 FILM = Limits(cpu_s=1800)
 """To play a film: to decode ten minutes of 3840x2160 takes four to ten minutes of one core."""
+
+LIVE = Limits(cpu_s=10**9, open_s=25.0, niceness=0)
+"""To watch a camera, for as long as it is there. It is waited for in its own dialogue, which has shorter limits."""

@@ -11,7 +11,7 @@ import signal
 import stat
 import sys
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from ..errors import Overloaded, PayloadTooLarge, UnsupportedMedia, VedetteError
+from ..errors import ForbiddenUrl, Overloaded, PayloadTooLarge, SourceUnreachable, UnsupportedMedia, VedetteError
 from . import wire
 from .info import Fault, Readiness
 from .limits import MIB, Limits
@@ -38,8 +38,15 @@ EXIT_S = 2.0
 """From the end of its pipe to the end of the child."""
 CHILD = "tracks.media.child"
 """What is run."""
+FAULTS: Mapping[str, type[VedetteError]] = {
+    each.code: each for each in (UnsupportedMedia, PayloadTooLarge, SourceUnreachable, ForbiddenUrl)
+}
 HANDED_ON = frozenset({"LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"})
 """Without these some installations of Python do not start. Nothing else of the environment is the child's business."""
+
+
+class DecoderLost(UnsupportedMedia):
+    """The child has ended, or does not go on, without a word: what it decoded, or this machine, did that to it."""
 
 
 class Pictures(Protocol):
@@ -58,17 +65,42 @@ async def running(
 ) -> AsyncIterator[Child]:
     """A child that is about to do `task` with the file, confined; killed on leaving. Raises as `Child.messages`."""
     file = await _opened(path, limits)
-    request = {
-        "task": task,
-        "limits": asdict(limits),
-        "parent": os.getpid(),
-        "sound": sound,
-        "pictures": pictures and {name: getattr(pictures, name) for name in ("memory", "free", "bytes")},
-    }
+    async with running_on(task, file, limits, pictures=pictures, sound=sound) as child:
+        yield child
+
+
+@asynccontextmanager
+async def running_on(
+    task: str,
+    descriptor: int,
+    limits: Limits,
+    *,
+    pictures: Pictures | None = None,
+    sound: bool = False,
+    given: Mapping[str, Any] | None = None,
+    datagrams: Sequence[int] = (),
+) -> AsyncIterator[Child]:
+    """The same with an open file, or the connection to a camera; closes the descriptors here, the child has its own.
+
+    `given` is told to the child alone: what stands on a command line, all of this machine can read.
+    """
+    told: tuple[int, ...] = ()
     try:
-        child = await _start(request, file, limits, () if pictures is None else (pictures.memory, pictures.free))
+        told = () if given is None else (_written(given),)
+        request = {
+            "task": task,
+            "limits": asdict(limits),
+            "parent": os.getpid(),
+            "sound": sound,
+            "pictures": pictures and {name: getattr(pictures, name) for name in ("memory", "free", "bytes")},
+            "given": told[0] if told else None,
+            "datagrams": list(datagrams),
+        }
+        shared = () if pictures is None else (pictures.memory, pictures.free)
+        child = await _start(request, descriptor, limits, (*shared, *told, *datagrams))
     finally:
-        os.close(file)
+        for each in (descriptor, *told, *datagrams):
+            os.close(each)
     try:
         await child.ready()
         yield child
@@ -166,13 +198,12 @@ class Child:
             async with asyncio.timeout(max(0.0, timeout_s)):
                 kind, payload = await self._read()
         except TimeoutError:
-            raise UnsupportedMedia(late) from None
+            raise DecoderLost(late) from None
         except asyncio.IncompleteReadError:
             raise await self._death() from None
         if kind == wire.FAULT:
             fault = self.parse(Fault, payload)
-            raised = PayloadTooLarge if fault.code == PayloadTooLarge.code else UnsupportedMedia
-            raise raised(fault.message, fault.details)
+            raise FAULTS[fault.code](fault.message, fault.details)
         return kind, payload
 
     async def _read(self) -> tuple[bytes, bytes]:
@@ -184,7 +215,7 @@ class Child:
     def nonsense(self) -> VedetteError:
         """The refusal of a child that does not keep to the protocol, as one does that the file has taken over."""
         logger.error("the decoder sent something that is no message")
-        return UnsupportedMedia("the decoder failed on it")
+        return DecoderLost("the decoder failed on it")
 
     async def _death(self) -> VedetteError:
         """Why there is nothing more to read."""
@@ -193,12 +224,12 @@ class Child:
                 await self._process.wait()
         status = self._process.returncode
         if status is None or status >= 0:
-            return UnsupportedMedia(f"the decoder failed on it (status {status})")
+            return DecoderLost(f"the decoder failed on it (status {status})")
         if status == -signal.SIGXCPU:
             return UnsupportedMedia(f"decoding it needs more than {self._limits.cpu_s} s of processor time")
         if status == -signal.SIGKILL:
             return Overloaded("the system has killed the decoder, most likely for want of memory")
-        return UnsupportedMedia(f"the decoder crashed on it ({signal.Signals(-status).name})")
+        return DecoderLost(f"the decoder crashed on it ({signal.Signals(-status).name})")
 
 
 async def _opened(path: Path, limits: Limits) -> int:
@@ -263,6 +294,16 @@ async def _start(request: Mapping[str, Any], file: int, limits: Limits, descript
         os.close(their_out)
         os.close(their_errors)
     return Child(process, out, errors, limits)
+
+
+def _written(given: Mapping[str, Any]) -> int:
+    """The end to read from of a pipe that has this in it, and nothing after it. 64 KiB are what a pipe holds."""
+    reading, writing = os.pipe()
+    try:
+        os.write(writing, json.dumps(given).encode())
+    finally:
+        os.close(writing)
+    return reading
 
 
 def _left_in(pipe: int) -> str:

@@ -32,7 +32,9 @@ LEAST_SLOTS = 6
 class Ring:
     """Slots that circulate between one decoder and whoever shows its pictures. Call on the event loop."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, most_slots: int = MAX_SLOTS) -> None:
+        """`most_slots` circulate at once: few where late pictures are not wanted anyway."""
+        self._most_slots = most_slots
         self._max_pixels = limits.max_pixels
         self._slot_bytes = slot_bytes(limits.max_pixels)
         self.bytes = MAX_SLOTS * self._slot_bytes
@@ -59,7 +61,7 @@ class Ring:
     def fit(self, width: int, height: int) -> None:
         """Let as many slots circulate as suits pictures of this size."""
         fitting = BUDGET_BYTES // max(1, picture_bytes(width, height))
-        self._wanted = max(LEAST_SLOTS, min(MAX_SLOTS, fitting))
+        self._wanted = max(LEAST_SLOTS, min(self._most_slots, fitting))
         self._supply()
 
     async def room(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import select
 from collections import deque
 
 from av.video.frame import VideoFrame
@@ -39,21 +40,33 @@ class Slots:
         self._told = free
         self._free: deque[int] = deque()
 
+    def ready(self, wait_s: float = 0.0) -> bool:
+        """Whether a slot is free, or will be in time: for pictures that are not worth waiting for.
+
+        Raises BrokenPipeError when nobody wants pictures any more.
+        """
+        if not self._free and select.select([self._told], [], [], wait_s)[0]:
+            self._supplied()
+        return bool(self._free)
+
     def put(self, frame: VideoFrame) -> tuple[int, int, int]:
         """Copy a yuv420p frame into a free slot; (slot, width, height). An odd last column or row is left out.
 
         Waits while no slot is free. Raises BrokenPipeError when nobody wants pictures any more.
         """
         if not self._free:
-            told = os.read(self._told, MAX_SLOTS)
-            if not told:
-                raise BrokenPipeError
-            self._free.extend(told)
+            self._supplied()
         slot, width, height = self._free.popleft(), frame.width & ~1, frame.height & ~1
         at = slot * self._size
         for plane, scale in zip(frame.planes, (1, 2, 2), strict=True):
             at = self._copy(plane, at, width // scale, height // scale)
         return slot, width, height
+
+    def _supplied(self) -> None:
+        told = os.read(self._told, MAX_SLOTS)
+        if not told:
+            raise BrokenPipeError
+        self._free.extend(told)
 
     def _copy(self, plane: VideoPlane, at: int, width: int, height: int) -> int:
         """One plane without the padding of its lines, to `at`; returns where it ends."""

@@ -4,7 +4,6 @@ only."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import av.audio.codeccontext
 import av.audio.stream
@@ -19,6 +18,7 @@ from av.video.frame import VideoFrame
 
 from ..errors import UnsupportedMedia
 from . import wire
+from .camera import camera
 from .contents import (
     describe,
     is_stated,
@@ -33,30 +33,12 @@ from .contents import (
 )
 from .decoding import Decoder, is_of, seconds
 from .examine import Examination
-from .limits import Limits
+from .job import Job
 from .projector import TAIL_S, Projector
-from .slots import Slots
 from .sound import LISTENING, Sound
 
 CUT_S, CUT_SHARE = 0.5, 0.02
 """A file that ends this much, and this share, before the end that it states is cut off. Encoders round and pad."""
-
-Send = Callable[[bytes], None]
-"""Sends a message."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What a task has to do with which file."""
-
-    fd: int
-    """The file's descriptor."""
-    limits: Limits
-    send: Send
-    slots: Slots | None = None
-    """Where pictures go; None where they are not wanted."""
-    sound: bool = False
-    """Whether sound is wanted, by `film`."""
 
 
 def nothing(_job: Job) -> None:
@@ -168,5 +150,6 @@ TASKS: Mapping[str, Callable[[Job], None]] = {
     "examine": examine,
     "audio": audio,
     "film": film,
+    "camera": camera,
 }
 """By the names that `process.py` sends."""

@@ -10,6 +10,7 @@ Pictures lie in memory that both have (`slots.py`); what goes through the pipe t
 | `AUDIO` | f64 LE media time of the first sample in seconds, then f32 LE samples, mono, 16 kHz |
 | `PLAY` | the same with s16 LE samples, stereo, 48 kHz |
 | `PICTURE` | u8 slot, f64 LE media time in seconds, u32 LE width, u32 LE height: yuv420p, planes one behind the other |
+| `TALLY` | JSON, what was lost so far of what a camera sends, once a second |
 | `END` | JSON, how it ended; the last message |
 | `FAULT` | JSON `{"code", "message", "details"?}`; the last message |
 """
@@ -21,8 +22,8 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
-READY, INFO, AUDIO, PLAY, PICTURE, END, FAULT = b"R", b"I", b"A", b"P", b"V", b"E", b"F"
-KINDS = frozenset({READY, INFO, AUDIO, PLAY, PICTURE, END, FAULT})
+READY, INFO, AUDIO, PLAY, PICTURE, TALLY, END, FAULT = b"R", b"I", b"A", b"P", b"V", b"T", b"E", b"F"
+KINDS = frozenset({READY, INFO, AUDIO, PLAY, PICTURE, TALLY, END, FAULT})
 
 SAMPLE_RATE = 16_000
 """That of `tracks.types`, which the child does without: numpy costs more time and memory than decoding does."""
