@@ -28,6 +28,7 @@ from tracks.lookout import DetectorWorker
 from tracks.media.limits import Limits
 from tracks.media.process import missing_limits
 from tracks.registry import TRACKERS, Registry, resolve
+from tracks.sources.reach import Reach
 from tracks.types import Image
 from tracks.vad import Vad
 from tracks.vad.silero import SileroVad
@@ -37,6 +38,7 @@ from .api import role_of
 from .artifact_files import FileBlobs
 from .artifact_metrics import ArtifactNumbers
 from .artifacts import Artifacts
+from .cameras import Cameras
 from .console import add_console
 from .database import Database, open_database
 from .datadir import DataDir
@@ -181,6 +183,7 @@ async def serve(
         await source_files.start(await source_rows.ids("upload"))
         uploads = Uploads(settings.data_dir / "uploads", Limits().max_bytes)
         await uploads.start()
+        cameras = Cameras(Reach.of(settings.source_hosts))
         live = LiveSessions(
             rows,
             source_rows,
@@ -190,6 +193,7 @@ async def serve(
             engines,
             hearing,
             source_files,
+            cameras,
             metrics,
             lambda: SessionNumbers(process, lag),
             profile=settings.profile,
@@ -249,7 +253,7 @@ async def serve(
         )
         add_access(app, access, role_of)
         access_routes.add_routes(app, access)
-        sources.add_routes(app, source_rows, live, uploads, source_files)
+        sources.add_routes(app, source_rows, live, uploads, source_files, cameras)
         sessions.add_routes(app, rows, source_rows, live, artifacts, settings.ice_servers)
         joining = Joining(
             live,

@@ -228,15 +228,19 @@ class _Live(Collector):
 def _per_session(sessions: Iterable[SessionSample]) -> Iterator[Metric]:
     frames = CounterMetricFamily("vedette_session_frames", "Frames of a live session.", labels=["session", "flow"])
     drops = CounterMetricFamily("vedette_session_drops", "Losses of a live session.", labels=["session", "where"])
+    reconnects = CounterMetricFamily(
+        "vedette_session_reconnects", "Times that a live session's camera was looked for again.", labels=["session"]
+    )
     queues = GaugeMetricFamily("vedette_queue_depth", "Depth of a live session's queue.", labels=["session", "queue"])
     for session in sessions:
         for flow, count in _frames(session.stats).items():
             frames.add_metric([session.session_id, flow], count)
         for where, count in sorted(session.stats.drops.items()):
             drops.add_metric([session.session_id, where], count)
+        reconnects.add_metric([session.session_id], session.stats.reconnects)
         for queue, depth in sorted(session.stats.queues.items()):
             queues.add_metric([session.session_id, queue], depth())
-    yield from (frames, drops, queues)
+    yield from (frames, drops, reconnects, queues)
 
 
 def _frames(stats: Stats) -> dict[str, int]:

@@ -7,6 +7,8 @@ Descriptions of tables are set apart from the docstrings, so that a better docst
 
 from __future__ import annotations
 
+from typing import Any
+
 from tortoise import fields
 from tortoise.indexes import Index
 from tortoise.models import Model
@@ -23,6 +25,8 @@ class SourceRow(Model):
     name = fields.CharField(200)
     url = fields.TextField(null=True)
     device = fields.CharField(200, null=True)
+    options: fields.Field[dict[str, Any] | None] = fields.JSONField(null=True)
+    """What else it takes, by kind."""
     created_at = fields.FloatField()
     deleted_at = fields.FloatField(null=True)
 

@@ -20,17 +20,18 @@ from tracks.events import ErrorData, Event, LiveCopy, MetricData, Model, Session
 from tracks.lookout import DetectorWorker
 from tracks.registry import Profile
 from tracks.relay import Relay
-from tracks.sources import Source
+from tracks.sources import Source, Watched
 from tracks.speech import SpeechTrack
 from tracks.stats import Stats
+from tracks.still import StillTrack
 from tracks.vision import MediaClock, Observation, Shown, VisionOptions, VisionTrack
 
 from . import commands, store
 from .artifacts import Artifact, Caption
 from .attendance import Attendance, Client
 from .changes import SessionChange, in_force
+from .liveness import liveness_of
 from .publisher import PeerPublisher, Publisher
-from .pulse import Pulse
 from .session_parts import SessionParts, event_of
 
 logger = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ class LiveSession:
         self._clock = parts.clock
         self.stamps = StampClock(self._clock)
         """Of clients that stamp what they send by a clock of their own."""
-        self._pulse = Pulse(stats)
+        self.liveness = liveness_of(parts.source, stats, batch=parts.batch is not None)
         self._numbers: MetricData | None = None
         self._playing: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -76,7 +77,7 @@ class LiveSession:
             on_error=self._failed,
             on_source_ended=lambda: self._track_ended("video"),
         )
-        self._relay = Relay(self._vision, stats)
+        self._relay = Relay(StillTrack(self._vision, self._vision.untouched, self.liveness.says), stats)
         self._listener = None if parts.listener is None else parts.listener(self._emit, self._failed, stats)
         self._speech = None
         if self._listener is not None:
@@ -101,6 +102,8 @@ class LiveSession:
 
     def _play(self, source: Source) -> None:
         """Watch and listen to what the server has itself; both tracks count from one moment."""
+        if isinstance(source, Watched):
+            source.watch(self._look_at_frames)
         clock = SourceClock(self._clock)
         for played, track in ((source.video, self._vision if self._sees else None), (source.audio, self._speech)):
             if played is not None and track is not None:
@@ -239,7 +242,7 @@ class LiveSession:
         self._vision.paused = paused
         if self._speech is not None:
             self._speech.pause(paused)
-        self._change("paused" if paused else "connecting" if self._pulse.stopped else "live", None)
+        self._change("paused" if paused else self.liveness.resumed(), None)
 
     async def snapshot(self, *, annotated: bool) -> Artifact:
         """Store the newest picture. Raises Conflict before the first one, and what storing it raises."""
@@ -261,7 +264,7 @@ class LiveSession:
             await self._speech.close()
             await self._listener.close()
         self._reporter.end(self._clock.now())
-        self._change("ended", reason)
+        self._change("failed" if self.liveness.failed else "ended", reason)
         # So that the last events reach the peers before their channels close; a database that is away has its chance.
         with contextlib.suppress(TimeoutError, DatabaseUnavailable):
             async with asyncio.timeout(LAST_EVENTS_S):
@@ -304,11 +307,9 @@ class LiveSession:
         return "viewer" if self._parts.needs_viewers and self.clients.was_watched and not len(self.clients) else None
 
     def _look_at_frames(self) -> None:
-        if self._pulse.beats():
-            if (self.clients.publisher or self._parts.source) is not None and self.state in ("connecting", "stalled"):
-                self._change("live", None)
-        elif self.state == "live" and self.batch is None and self._pulse.stopped:
-            self._change("stalled", self._pulse.stopped)
+        attended = (self.clients.publisher or self._parts.source) is not None
+        if (found := self.liveness.look(self.state, attended=attended)) is not None:
+            self._change(*found)
 
     def _change(self, state: SessionState, reason: str | None) -> None:
         if state == self.state:

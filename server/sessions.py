@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -26,7 +26,9 @@ from .archive import Archive
 from .artifact_thumbnails import ThumbnailedEvents
 from .artifacts import Artifacts
 from .batches import MAX_BATCHES, STORE_EVERY_S, Batches, BatchOptions
+from .cameras import Cameras
 from .changes import SessionChange, Watching
+from .choices import check_known
 from .engines import Engines
 from .hearing import Hearing
 from .memory import Memory
@@ -58,6 +60,7 @@ class LiveSessions:
         engines: Engines,
         hearing: Hearing,
         files: SourceFiles,
+        cameras: Cameras,
         metrics: Metrics,
         numbers: Callable[[], SessionNumbers],
         *,
@@ -73,6 +76,7 @@ class LiveSessions:
         self._hearing = hearing
         self._files = files
         self._batches = Batches(files, hearing, artifacts)
+        self._cameras = cameras
         self._metrics = metrics
         self._numbers = numbers
         self._default_profile = profile
@@ -102,7 +106,7 @@ class LiveSessions:
         cannot be opened, and, if it `needs_detector` to be of any use, as a batch does, ModelUnavailable when it is
         known that there is none.
         """
-        _check("pipeline", pipelines, PIPELINES)
+        check_known("pipeline", pipelines, PIPELINES)
         if not pipelines:
             raise InvalidRequest(f"pipelines is empty, have: {', '.join(PIPELINES)}")
         source = await self._sources.get(source_id)
@@ -113,7 +117,7 @@ class LiveSessions:
         if (needs_detector or batch is not None) and "vision" in pipelines and worker.problem:
             raise ModelUnavailable(worker.problem)
         if classes is not None and worker.ready:
-            _check("class", classes, (await worker.start()).info.labels)
+            check_known("class", classes, (await worker.start()).info.labels)
         options = self._engines.options(profile, overlay, classes)
         tracker = await asyncio.to_thread(resolve, TRACKERS["bytetrack"])
         stats = Stats(on_latency=self._metrics.observe_stage)
@@ -211,7 +215,7 @@ class LiveSessions:
         worker = self._engines.worker(profile)
         labels = (await worker.start()).info.labels
         if classes is not None:
-            _check("class", classes, labels)
+            check_known("class", classes, labels)
         options = self._engines.options(profile, overlay, classes)
         now = replace(
             row, profile=profile.name, overlay=options.overlay, classes=None if classes is None else tuple(classes)
@@ -235,6 +239,8 @@ class LiveSessions:
         """
         if source.kind not in SOURCES:
             return None
+        if source.kind == "rtsp":
+            return await self._cameras.open(source, stats)
         open_source: Callable[..., Awaitable[Source]] = await asyncio.to_thread(resolve, SOURCES[source.kind])
         if source.kind != "upload":
             return await open_source()
@@ -324,9 +330,3 @@ class LiveSessions:
             workers.over(session.row.id)
         self._metrics.session_ended(session.stats)
         logger.info("session %s ended: %s", session.row.id, session.reason)
-
-
-def _check(what: str, given: Collection[str], known: Sequence[str]) -> None:
-    for name in given:
-        if name not in known:
-            raise InvalidRequest(f"unknown {what} {name!r}, have: {', '.join(known)}")

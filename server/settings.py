@@ -14,6 +14,8 @@ from dotenv import dotenv_values
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
+from tracks.sources.reach import Reach
+
 PREFIX = "VEDETTE_"
 UNPREFIXED = {
     "force_cpu": "FORCE_CPU",
@@ -128,6 +130,8 @@ class Settings(BaseModel):
     """Room for thumbnails, snapshots and films, in units of 2^20 bytes; beyond it the oldest go."""
     uploads_max_mb: int = Field(default=4096, ge=1)
     """Room for uploaded files, in units of 2^20 bytes; beyond it no more are taken."""
+    source_hosts: Listed = ()
+    """Hosts that sources may lead to although their addresses are closed: names, addresses, networks."""
     web_dir: Path | None = None
     """The built console; None is web/out beside the packages."""
     models: Path | None = None
@@ -198,6 +202,12 @@ class Settings(BaseModel):
         if path is not None and not path.is_file():
             raise ValueError("there is no such file")
         return path
+
+    @field_validator("source_hosts")
+    @classmethod
+    def _reachable(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        Reach.of(hosts)
+        return hosts
 
     @field_validator("ice_host")
     @classmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -23,8 +23,9 @@ PAGE_ROWS = 1000
 Mode = Literal["realtime", "batch"]
 """How a session goes through its source: as it comes, or a file as fast as the machine can."""
 FINAL_STATES: tuple[SessionState, ...] = ("ended", "failed")
-CLIENT_KINDS = ("webcam", "demo", "upload")
-"""Kinds of sources that are there for a client: without it, their sessions are over."""
+CLIENT_KINDS = ("webcam", "demo", "upload", "rtsp")
+"""Kinds of sources whose sessions are over with the process: their client has gone, or, for a camera, a new session
+takes its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class Source:
     name: str
     url: str | None
     device: str | None
+    options: dict[str, Any] | None
+    """What else it takes, by kind."""
     created_at: float
     deleted_at: float | None
 
@@ -77,10 +80,25 @@ class Sources:
         self._database = database
 
     async def create(
-        self, kind: str, name: str, url: str | None = None, device: str | None = None, *, id: str | None = None
+        self,
+        kind: str,
+        name: str,
+        url: str | None = None,
+        device: str | None = None,
+        *,
+        options: Mapping[str, Any] | None = None,
+        id: str | None = None,
     ) -> Source:
         """Make a source, of that id if one is given; it is committed when this returns."""
-        row = SourceRow(id=id or new_id(), kind=kind, name=name, url=url, device=device, created_at=time.time())
+        row = SourceRow(
+            id=id or new_id(),
+            kind=kind,
+            name=name,
+            url=url,
+            device=device,
+            options=None if options is None else dict(options),
+            created_at=time.time(),
+        )
         await self._database.write(lambda client: row.save(using_db=client, force_create=True))
         return _source(row)
 
@@ -113,17 +131,25 @@ class Sources:
         )
         return [_source(row) for row in found[:limit]], found[limit - 1].id if len(found) > limit else None
 
-    async def rename(self, source_id: str, name: str) -> Source:
-        """Call a source otherwise; it is committed when this returns. Raises NotFound, also when it was deleted."""
+    async def change(self, source_id: str, **values: Any) -> Source:
+        """Change its name, url or options; it is committed when this returns. Raises NotFound, also when it was
+        deleted."""
 
         async def update(client: BaseDBAsyncClient) -> SourceRow | None:
             there = SourceRow.filter(id=source_id, deleted_at=None).using_db(client)
-            return await there.first() if await there.update(name=name) else None
+            return await there.first() if await there.update(**values) else None
 
         row = await self._database.write(update)
         if row is None:
             raise _no_source(source_id)
         return _source(row)
+
+    async def of_kind(self, kind: str) -> list[Source]:
+        """All sources of a kind."""
+        rows = await self._database.read(
+            lambda client: SourceRow.filter(kind=kind, deleted_at=None).using_db(client).order_by("id")
+        )
+        return [_source(row) for row in rows]
 
     async def delete(self, source_id: str) -> None:
         """Hide a source; its sessions and events stay. One that was deleted stays so. Raises NotFound."""

@@ -34,9 +34,10 @@ TRACKERS: Mapping[str, str] = {"bytetrack": "tracks.track.bytetrack:ByteTrack"}
 SOURCES: Mapping[str, str] = {
     "demo": "tracks.sources.demo:open_demo",
     "upload": "tracks.sources.file:open_file",
+    "rtsp": "tracks.sources.rtsp:open_camera",
 }
 """Sources that the server opens itself, by kind; each is awaited and gives an open `Source`. An upload is told `path`,
-what is wanted of it (`video`, `audio`), and the session's `stats`."""
+what is wanted of it (`video`, `audio`), and the session's `stats`; a camera its `Target`, `audio` and `stats`."""
 
 RECOGNISERS: Mapping[str, str] = {
     "faster-whisper": "tracks.asr.faster_whisper:load",

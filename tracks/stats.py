@@ -21,6 +21,8 @@ class Stats:
     frames_out: int = 0
     audio_in: int = 0
     """Frames of sound."""
+    reconnects: int = 0
+    """Times that a source that went away was looked for again."""
     drops: Counter[str] = field(default_factory=Counter)
     """Frames, packets and events lost, by where they were lost."""
     queues: dict[str, Callable[[], int]] = field(default_factory=dict)

@@ -178,6 +178,10 @@ class VisionTrack(MediaStreamTrack):
         """The newest picture, as it was last handed out or as it last came in; None before the first."""
         return self._annotated if annotated else self._raw
 
+    def untouched(self) -> VideoFrame | None:
+        """The newest picture as it came in."""
+        return None if self._raw is None else self._raw.frame
+
     async def newer(self, than: Shown | None) -> Shown:
         """The newest annotated picture, once it is another one. Raises MediaStreamError when the track has ended."""
         while self._annotated is None or self._annotated is than:

@@ -3,141 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal
+from typing import Any
 
 from aiohttp import web
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from tracks.errors import InvalidRequest, UnsupportedMedia
-from tracks.events import Model
 from tracks.events.envelope import new_id
 from tracks.media.film import examine
 from tracks.media.formats import AUDIO_CODECS, CONTAINERS, VIDEO_CODECS
-from tracks.media.info import MediaInfo
 
-from ..api import Answer, JsonBody, Reply, Route, declare, example, given, reply
+from ..api import Answer, JsonBody, Route, declare, given, reply
 from ..api.declare import FORM
 from ..api.query import PageQuery
+from ..cameras import CameraOptions, Cameras, newest_on
 from ..envelope import invalid
 from ..roles import Role
 from ..sessions import LiveSessions
 from ..source_files import SourceFiles
 from ..store import Source, Sources
-from ..transcription import while_connected, wire_s
+from ..transcription import while_connected
 from ..uploads import Uploads
+from .source_models import NewSource, NewUpload, SourceChange, SourceInfo, SourcePage, UploadFields, media_of
 
 TAG = "sources"
-Name = Annotated[str, Field(min_length=1, max_length=200)]
-_EXAMPLE = {
-    "sourceId": "019ab3f2-6b0a-7c3e-8f11-2d9c4b7a5e60",
-    "kind": "webcam",
-    "name": "Front door",
-    "createdAt": 1763791200.1,
-    "media": None,
-}
-_MEDIA = {
-    "format": "mov,mp4,m4a,3gp,3g2,mj2",
-    "duration": 30.0,
-    "video": {"codec": "h264", "width": 1280, "height": 720, "fps": 30.0},
-    "audio": {"codec": "aac", "rate": 48000, "channels": 2},
-}
-
-
-class NewSource(Model):
-    """A source to be made."""
-
-    model_config = example(kind="webcam", name="Front door")
-
-    kind: Literal["webcam", "demo"]
-    """`webcam`: pushed by a client over WebRTC; `demo`: pictures and speech that ship with Vedette."""
-    name: Name | None = None
-    """What people call it; its kind, unless given."""
-
-
-class SourceChange(Model):
-    """What is to be otherwise."""
-
-    model_config = example(name="Back door")
-
-    name: Name
-    """What people call it."""
-
-
-class UploadFields(Model):
-    """What is said of a file."""
-
-    kind: Literal["upload"] = "upload"
-    name: str | None = Field(default=None, min_length=1, max_length=200)
-    """What people call it; its kind, unless given."""
-
-
-class NewUpload(UploadFields):
-    """A file to be a source."""
-
-    file: bytes
-    """Video, sound or both; its format is told by its content."""
-
-
-class VideoFound(Reply):
-    """The picture of a file."""
-
-    codec: str
-    width: int
-    """Pixels, the right way up."""
-    height: int
-    fps: float | None
-    """On average; null where the file does not tell."""
-
-
-class AudioFound(Reply):
-    """The sound of a file."""
-
-    codec: str
-    rate: int
-    """Hz."""
-    channels: int
-
-
-class MediaFound(Reply):
-    """What is in a file."""
-
-    model_config = example(**_MEDIA)
-
-    format: str
-    duration: float | None
-    """Seconds, measured."""
-    video: VideoFound | None
-    audio: AudioFound | None
-
-
-class SourceInfo(Reply):
-    """A source."""
-
-    model_config = example(**_EXAMPLE)
-
-    source_id: str
-    kind: str
-    name: str
-    created_at: float
-    """Unix seconds."""
-    media: MediaFound | None
-    """What is in the file of an upload; null for other kinds."""
-
-
-class SourcePage(Reply):
-    """A page of sources, oldest first."""
-
-    model_config = example(sources=[_EXAMPLE], next=None)
-
-    sources: list[SourceInfo]
-    next: str | None
-    """`after` of the next page; null when there is none."""
 
 
 def add_routes(
-    app: web.Application, sources: Sources, live: LiveSessions, uploads: Uploads, files: SourceFiles
+    app: web.Application,
+    sources: Sources,
+    live: LiveSessions,
+    uploads: Uploads,
+    files: SourceFiles,
+    cameras: Cameras,
 ) -> None:
-    """Create, list, look up, rename and remove sources."""
+    """Create, list, look up, change and remove sources."""
 
     async def upload(request: web.Request) -> Source:
         """A source of the file that is sent, once it is known that it can be played."""
@@ -156,12 +56,38 @@ def add_routes(
                     await files.remove(source_id)
                     raise
 
+    async def camera(request: web.Request, body: NewSource) -> Source:
+        """A source of the camera, once a picture of it has been seen."""
+        options = CameraOptions(transport=body.transport or "tcp", autostart=bool(body.autostart))
+        found = await while_connected(request, cameras.look(cameras.url(body.url or ""), options))
+        name = body.name or found.url.host
+        source = await sources.create(body.kind, name, found.url.text, options=found.options.stored())
+        cameras.keep_preview(source.id, found.preview)
+        return source
+
+    async def changed_camera(request: web.Request, source: Source, body: SourceChange) -> dict[str, Any]:
+        """What is to be stored of a camera; one that is to be reached otherwise is looked at first."""
+        options = CameraOptions.of(source)
+        if body.autostart is not None:
+            options = options.model_copy(update={"autostart": body.autostart})
+        url = cameras.url(body.url or source.url or "", source.url)
+        transport = body.transport or options.transport
+        if url.text == source.url and transport == options.transport:
+            return {"options": options.stored()}
+        options = options.model_copy(update={"transport": transport})
+        found = await while_connected(request, cameras.look(url, options))
+        cameras.keep_preview(source.id, found.preview)
+        return {"url": found.url.text, "options": found.options.stored()}
+
     async def create(request: web.Request) -> web.Response:
         if request.content_type == FORM:
             source = await upload(request)
             return reply(info(source), 201, {"Location": f"/sources/{source.id}"})
         body = given(request, NewSource)
-        source = await sources.create(body.kind, body.name or body.kind)
+        if body.kind == "rtsp":
+            source = await camera(request, body)
+        else:
+            source = await sources.create(body.kind, body.name or body.kind)
         return reply(info(source), 201, {"Location": f"/sources/{source.id}"})
 
     async def index(request: web.Request) -> web.Response:
@@ -173,29 +99,52 @@ def add_routes(
         return reply(info(await sources.get(request.match_info["source_id"])))
 
     async def change(request: web.Request) -> web.Response:
-        return reply(info(await sources.rename(request.match_info["source_id"], given(request, SourceChange).name)))
+        body, source = given(request, SourceChange), await sources.get(request.match_info["source_id"])
+        values: dict[str, Any] = {} if body.name is None else {"name": body.name}
+        if body.model_fields_set - {"name"}:
+            if source.kind != "rtsp":
+                raise InvalidRequest(f"url, transport and autostart are those of a camera, not of kind {source.kind!r}")
+            values |= await changed_camera(request, source, body)
+        source = await sources.change(source.id, **values)
+        if "url" in values:
+            await end_sessions(source.id, "source changed")
+        return reply(info(source))
 
     async def remove(request: web.Request) -> web.Response:
         source_id = request.match_info["source_id"]
         await sources.delete(source_id)
-        for session in live:
-            if session.row.source_id == source_id:
-                await session.end("source removed")
+        await end_sessions(source_id, "source removed")
         await files.remove(source_id)
+        cameras.forget(source_id)
         return web.Response(status=204)
 
+    async def end_sessions(source_id: str, reason: str) -> None:
+        for session in live:
+            if session.row.source_id == source_id:
+                await session.end(reason)
+
     def info(source: Source) -> SourceInfo:
-        media = files.media(source.id)
+        camera = CameraOptions.of(source) if source.kind == "rtsp" else None
+        media = files.media(source.id) if camera is None else camera.media
+        session = newest_on(live, source.id)
         return SourceInfo(
             source_id=source.id,
             kind=source.kind,
             name=source.name,
             created_at=source.created_at,
-            media=None if media is None else _media(media),
+            media=None if media is None else media_of(media),
+            url=None if source.url is None else cameras.url(source.url).redacted,
+            transport=None if camera is None else camera.transport,
+            autostart=camera is not None and camera.autostart,
+            state=None if session is None else session.state,
+            reason=None if session is None else session.reason,
+            picture_age=None if session is None else session.liveness.picture_age_s,
+            session_id=None if session is None else session.row.id,
         )
 
     made = Answer(201, "The source.", SourceInfo, headers={"Location": "Where the source is."})
     one, database = "/sources/{source_id}", ("db_unavailable",)
+    at_cameras = ("source_unreachable", "forbidden_url")
     written = (*database, "storage_full")
     declare(
         app,
@@ -208,10 +157,10 @@ def add_routes(
             Role.OPERATOR,
             (made,),
             body=JsonBody(NewSource, form=NewUpload),
-            errors=("overloaded", *written),
+            errors=("overloaded", *at_cameras, *written),
             description=(
                 "A file is sent as a form, and is a source of kind `upload` once it has been examined: 512 MiB,"
-                " 10 minutes and 3840x2160 pixels at most."
+                " 10 minutes and 3840x2160 pixels at most. A camera is a source once a picture of it has been seen."
             ),
         ),
         Route(
@@ -239,12 +188,16 @@ def add_routes(
             "PATCH",
             one,
             change,
-            "Rename a source",
+            "Change a source",
             TAG,
             Role.OPERATOR,
             (Answer(200, "The source as it is now.", SourceInfo),),
             body=JsonBody(SourceChange),
-            errors=written,
+            errors=("overloaded", *at_cameras, *written),
+            description=(
+                "A camera that is to be reached otherwise is looked at first, and stays as it is when nothing is found;"
+                " its sessions end, and one with `autostart` begins anew."
+            ),
         ),
         Route(
             "DELETE",
@@ -276,15 +229,3 @@ def _fields(sent: Mapping[str, Sequence[str]]) -> UploadFields:
         return UploadFields.model_validate({name: values[0] for name, values in sent.items()})
     except ValidationError as error:
         raise invalid(error, UploadFields) from None
-
-
-def _media(found: MediaInfo) -> MediaFound:
-    video, audio = found.video, found.audio
-    return MediaFound(
-        format=found.format,
-        duration=None if found.duration_s is None else wire_s(found.duration_s),
-        video=None
-        if video is None
-        else VideoFound(codec=video.codec, width=video.width, height=video.height, fps=video.fps),
-        audio=None if audio is None else AudioFound(codec=audio.codec, rate=audio.rate, channels=audio.channels),
-    )

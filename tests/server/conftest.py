@@ -123,7 +123,11 @@ async def api_on_both(place: Place, detector: BrightDetector, _imported: None) -
 @asynccontextmanager
 async def _serving(place: Place, detector: BrightDetector) -> AsyncIterator[Api]:
     settings = Settings(
-        data_dir=place.data_dir, database_url=place.url, session_linger_s=1.5, pending_peer_timeout_s=1.0
+        data_dir=place.data_dir,
+        database_url=place.url,
+        session_linger_s=1.5,
+        pending_peer_timeout_s=1.0,
+        source_hosts=("127.0.0.1",),
     )
     serving = serve(
         settings,

@@ -338,10 +338,10 @@ async def test_sources_are_made_listed_and_hidden(database: Database) -> None:
     await sources.delete(made[0].id)
     assert await sources.page() == (made[1:], None)
     await sources.delete(made[0].id)
-    for call in (sources.get(made[0].id), sources.rename(made[0].id, "other"), sources.delete("nowhere")):
+    for call in (sources.get(made[0].id), sources.change(made[0].id, name="other"), sources.delete("nowhere")):
         with pytest.raises(NotFound, match="no source"):
             await call
-    renamed = await sources.rename(made[1].id, "other")
+    renamed = await sources.change(made[1].id, name="other")
     assert renamed == await sources.get(made[1].id) == replace(made[1], name="other")
     with pytest.raises(InvalidRequest, match="1 to 1000, not 0"):
         await sources.page(limit=0)
@@ -378,7 +378,7 @@ async def test_sessions_are_made_listed_and_changed(database: Database, sessions
 
 async def test_a_restart_ends_what_only_a_client_could_bring_back(database: Database, sessions: Sessions) -> None:
     """Live webcam sessions of this node end with a reason; ended ones, other nodes' and other kinds stay."""
-    live, done, pulled = await new_session(database), await new_session(database), await new_session(database, "rtsp")
+    live, done, pulled = await new_session(database), await new_session(database), await new_session(database, "usb")
     foreign = await Sessions(database, "another node").create(live.source_id, ["vision"], "fast", "smooth", None)
     await sessions.set_state(live.id, "live")
     await sessions.set_state(done.id, "failed", "broken")

@@ -23,16 +23,13 @@ from ..rtsp.auth import Identity
 from ..rtsp.dialogue import Arrived, Dialogue, Stream, chosen
 from ..rtsp.line import Line
 from ..rtsp.payloads import FORMATS, Unit
+from ..rtsp.waits import Waits
 from . import wire
 from .contents import too_many_pixels
 from .job import Job
 from .sound import Form, Sound
 from .upright import Upright
 
-FIRST_S = 10.0
-"""From the beginning to the first picture, which has to wait for a keyframe."""
-NOTHING_S = 8.0
-"""Packets come and no picture can be made of them: so long it is tried."""
 LATE_S = 1.0
 """Pictures that are later than this, with more waiting behind them, are not decoded up to the next keyframe."""
 FIRST_SLOT_S = 2.0
@@ -51,7 +48,8 @@ def camera(job: Job) -> None:
     line = Line(socket.socket(fileno=job.fd), [socket.socket(fileno=each) for each in job.datagrams])
     username = given["username"]
     identity = None if username is None else Identity(username, given["password"])
-    dialogue = Dialogue(line, given["url"], identity)
+    waits = Waits(**given["waits"])
+    dialogue = Dialogue(line, given["url"], identity, waits)
     offered = dialogue.describe()
     media = chosen(offered, "video")
     if media is None:
@@ -60,15 +58,18 @@ def camera(job: Job) -> None:
     eye = Eye(dialogue.set_up(media, udp=udp), job)
     ear = _ear(dialogue, offered, job) if job.sound else None
     dialogue.play()
-    Watch(eye, ear, job).run(dialogue.packets())
+    Watch(eye, ear, job, waits).run(dialogue.packets())
 
 
 class Watch:
     """The loop that everything goes through."""
 
-    def __init__(self, eye: Eye, ear: Ear | None, job: Job, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, eye: Eye, ear: Ear | None, job: Job, waits: Waits, now: Callable[[], float] = time.monotonic
+    ) -> None:
         self._eye = eye
         self._ear = ear
+        self._waits = waits
         self._job = job
         self._now = now
         self._told: Mapping[str, int] = {}
@@ -85,14 +86,13 @@ class Watch:
                     self._announce(eye.size)
             elif ear is not None and eye.announced:
                 ear.take(arrived, now_s, eye.time)
-            if now_s - told_s > TALLY_S:
+            if eye.announced and now_s - told_s > TALLY_S:
                 told_s = now_s
                 self._tell()
-            since_s = now_s - (eye.shown_s or started_s)
-            if eye.shown_s is None and since_s > FIRST_S:
-                raise SourceUnreachable(f"no picture could be made within {FIRST_S:g} s of what the camera sends")
-            if since_s > NOTHING_S and eye.shown_s is not None:
-                raise SourceUnreachable(f"no picture could be made for {NOTHING_S:g} s of what the camera sends")
+            if eye.shown_s is None and now_s - started_s > self._waits.first_s:
+                raise _pictureless(self._waits.first_s)
+            if eye.shown_s is not None and now_s - eye.shown_s > self._waits.nothing_s:
+                raise _pictureless(self._waits.nothing_s)
 
     def _announce(self, size: tuple[int, int]) -> None:
         eye, ear = self._eye, self._ear
@@ -306,6 +306,10 @@ def _ear(dialogue: Dialogue, offered: Sequence[sdp.Media], job: Job) -> Ear | No
         if error.details is None:  # it is not the stream that is refused, but the camera that is gone
             raise
         return None
+
+
+def _pictureless(seconds: float) -> SourceUnreachable:
+    return SourceUnreachable(f"no picture could be made for {seconds:g} s of what the camera sends")
 
 
 def _nothing_to_see(offered: Sequence[sdp.Media]) -> UnsupportedMedia:

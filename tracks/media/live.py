@@ -19,15 +19,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import socket
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
 from ..errors import SourceUnreachable, VedetteError
+from ..rtsp.waits import Waits
 from ..sources.reach import Reach, Resolve, look_up
 from ..sources.urls import MediaUrl
 from . import wire
@@ -37,6 +39,7 @@ from .limits import LIVE, Limits
 from .process import Child, DecoderLost, running_on
 from .ring import Ring
 
+DEFAULT_WAITS = Waits()
 CONNECT_S = 3.0
 SLOTS = 8
 """Pictures that circulate: what is looked at, what is encoded, and what comes next."""
@@ -81,7 +84,9 @@ async def connect(url: MediaUrl, reach: Reach, *, udp: bool = False, resolve: Re
         except TimeoutError:
             raise SourceUnreachable(f"{url.authority} does not answer within {CONNECT_S:g} s") from None
         except OSError as error:
-            raise SourceUnreachable(f"{url.authority} cannot be reached: {error.strerror or error}") from None
+            # asyncio's own words repeat the address.
+            why = "refused" if isinstance(error, ConnectionRefusedError) else os.strerror(error.errno or 0)
+            raise SourceUnreachable(f"{url.authority} cannot be reached: {why}") from None
         if udp:
             found.datagrams = [_datagrams(found.stream) for _ in range(UDP_SOCKETS)]
     except BaseException:
@@ -156,14 +161,16 @@ class Feed:
 
 
 @asynccontextmanager
-async def watch_camera(connection: Connection, *, audio: bool = True, limits: Limits = LIVE) -> AsyncIterator[Feed]:
+async def watch_camera(
+    connection: Connection, *, audio: bool = True, waits: Waits = DEFAULT_WAITS, limits: Limits = LIVE
+) -> AsyncIterator[Feed]:
     """The camera at the other end, from its first picture on. Takes over the connection; leaving kills the child.
 
     Raises SourceUnreachable, UnsupportedMedia, PayloadTooLarge and ForbiddenUrl (for redirects), without the camera's
     credentials in them; Overloaded, and DecoderLost.
     """
     url = connection.url
-    given = {"url": url.bare, "username": url.username, "password": url.password}
+    given = {"url": url.bare, "username": url.username, "password": url.password, "waits": asdict(waits)}
     ring = Ring(limits, SLOTS)
     try:
         stream, datagrams = connection.detach()

@@ -15,11 +15,8 @@ from .auth import Identity
 from .line import Line
 from .message import Asked, Inbox, Interleaved, Reply, Unreadable, interleaved, reply, request
 from .rtp import receiver_report
+from .waits import Waits
 
-REPLY_S = 4.0
-"""Until a request is answered, to the last byte."""
-SILENCE_S = 7.0
-"""A camera that sends nothing for so long is given up."""
 KEEP_ALIVE_S, LEAST_KEEP_ALIVE_S = 25.0, 2.0
 """Between requests that say that we are here, unless the camera wants them sooner; sessions last 60 s by default."""
 REPORT_S = 5.0
@@ -55,12 +52,18 @@ class Dialogue:
     """One session with a camera. Blocking."""
 
     def __init__(
-        self, line: Line, url: str, identity: Identity | None, now: Callable[[], float] = time.monotonic
+        self,
+        line: Line,
+        url: str,
+        identity: Identity | None,
+        waits: Waits,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         """`url` is without credentials."""
         self._line = line
         self._url = url
         self._identity = identity
+        self._waits = waits
         self._now = now
         self._inbox = Inbox()
         self._number = 0
@@ -131,13 +134,13 @@ class Dialogue:
                 self._report()
                 report_s = now_s + REPORT_S
             came = False
-            for each in self._take(min(alive_s, report_s, heard_s + SILENCE_S)):
+            for each in self._take(min(alive_s, report_s, heard_s + self._waits.silence_s)):
                 came = True
                 yield each
             if came:
                 heard_s = self._now()
-            elif self._now() >= heard_s + SILENCE_S:
-                raise SourceUnreachable(f"the camera sent nothing for {SILENCE_S:g} s")
+            elif self._now() >= heard_s + self._waits.silence_s:
+                raise SourceUnreachable(f"the camera sent nothing for {self._waits.silence_s:g} s")
 
     def _take(self, deadline_s: float) -> Iterator[Arrived]:
         """What there is, or comes in time."""
@@ -220,7 +223,7 @@ class Dialogue:
 
     def _exchange(self, method: str, uri: str, headers: Mapping[str, str]) -> Reply:
         number = self._send(method, uri, headers)
-        deadline_s = self._now() + REPLY_S
+        deadline_s = self._now() + self._waits.reply_s
         while True:
             while (message := self._next()) is not None:
                 if isinstance(message, Interleaved):
@@ -231,7 +234,7 @@ class Dialogue:
                     return message
             data = self._line.read(deadline_s)
             if data is None:
-                raise SourceUnreachable(f"the camera did not answer {method} within {REPLY_S:g} s")
+                raise SourceUnreachable(f"the camera did not answer {method} within {self._waits.reply_s:g} s")
             while self._line.datagram() is not None:
                 pass
             self._inbox.put(data)

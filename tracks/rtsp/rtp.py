@@ -12,6 +12,9 @@ NTP_EPOCH_S = 2_208_988_800
 REORDER_PACKETS = 64
 """So many later packets may overtake one before it is given up: 50 ms of 12 Mbit/s."""
 
+MAX_DROPOUT, MAX_MISORDER = 3000, 1000
+"""Numbers further ahead, or back, are those of a sender that began anew (RFC 3550, appendix A.1 has 3000 and 100)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Packet:
@@ -87,11 +90,12 @@ class Order:
         if self._next is None:
             self._next = packet.sequence
         ahead = (packet.sequence - self._next) & 0xFFFF
-        if ahead >= 0x8000:
-            if ahead < 0x10000 - 1000:  # so far back it is a sender that began anew
-                self._early.clear()
-                self._next = (packet.sequence + 1) & 0xFFFF
-                yield packet, True
+        if MAX_DROPOUT <= ahead < 0x10000 - MAX_MISORDER:
+            self._early.clear()
+            self._next = (packet.sequence + 1) & 0xFFFF
+            yield packet, True
+            return
+        if ahead >= 0x8000:  # it was given up, or is there twice
             return
         self._early[packet.sequence] = packet
         gap = False

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 from aiortc import MediaStreamTrack
 
 from ..errors import VedetteError
+from ..events.session import SessionState
 
 
 class Source(Protocol):
@@ -30,3 +32,26 @@ class Source(Protocol):
 
     async def close(self) -> None:
         """Stop both tracks and let go of everything; ends in bounded time, and may be called again."""
+
+
+@runtime_checkable
+class Watched(Source, Protocol):
+    """A source that may go away and come back by itself: its tracks go on, whatever becomes of what is behind them.
+
+    pts are in real time all the while, so that what comes later is later by as much.
+    """
+
+    @property
+    def state(self) -> SessionState:
+        """`connecting`, `live`, `stalled`, `reconnecting`, or `failed` once it has been given up; see `failure`."""
+
+    @property
+    def reason(self) -> str | None:
+        """Why it is not live."""
+
+    @property
+    def picture_age_s(self) -> float | None:
+        """How old its newest picture is; None before the first."""
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Have this called at every change of the state, from now on."""
