@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from aiortc import RTCRtpReceiver
@@ -10,9 +11,15 @@ from aiortc.mediastreams import VIDEO_CLOCK_RATE
 from signaling.peer import Peer
 from tracks import edges
 from tracks.clock import PublisherClock, SessionClock, TrackClock, unwrap
+from tracks.errors import UnsupportedMedia, VedetteError
 
 CLOCK_RATES = {"video": VIDEO_CLOCK_RATE, "audio": 48_000}
 """RTP ticks a second by kind; browsers' sound is Opus (RFC 7587)."""
+
+
+B_FRAMES = (
+    "the publisher sends B frames, with which the picture comes late and out of order: turn them off (x264: bframes=0)"
+)
 
 
 class Publisher(Protocol):
@@ -28,8 +35,10 @@ class Publisher(Protocol):
 class PeerPublisher:
     """One peer's tracks on the session clock."""
 
-    def __init__(self, peer: Peer, session: SessionClock) -> None:
+    def __init__(self, peer: Peer, session: SessionClock, failed: Callable[[VedetteError], None]) -> None:
+        """`failed` is told what is wrong with what the peer sends."""
         self.peer = peer
+        self._failed = failed
         self._clock = PublisherClock(session)
         self._video: RTCRtpReceiver | None = None
 
@@ -38,6 +47,7 @@ class PeerPublisher:
         kind = receiver.track.kind
         if kind == "video":
             self._video = receiver
+            edges.on_b_frame(receiver, lambda: self._failed(UnsupportedMedia(B_FRAMES)))
         clock = TrackClock(self._clock)
 
         def report(sender_s: float, rtp_timestamp: int) -> None:

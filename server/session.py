@@ -159,7 +159,7 @@ class LiveSession:
 
     def published(self, peer: Peer, receivers: Sequence[RTCRtpReceiver]) -> None:
         """A peer sends video, audio or both: it takes over from the one before."""
-        publisher = PeerPublisher(peer, self._clock)
+        publisher = PeerPublisher(peer, self._clock, self._failed)
         self.clients.take_over(publisher, peer.owner)
         for receiver in receivers:
             self._attach(receiver.track, publisher.clock_of(receiver))

@@ -18,7 +18,7 @@ from server.tokens import Tokens
 from tests.fakes import BrightDetector, Tone
 from tests.fakes_speech import BeepAsr, LoudVad
 from tests.server.clients import Api, has_state, problem, until_async
-from tests.server.whip_peers import FRAGMENT, SDP, Whip
+from tests.server.whip_peers import FRAGMENT, SDP, Packets, Whip
 from tests.waiting import until
 
 OFFERS = Path(__file__).parents[1] / "signaling/offers"
@@ -128,6 +128,31 @@ async def test_offers_of_real_clients_are_taken_whole(api: Api, name: str) -> No
     for profile in re.findall(r"profile-level-id=(\w+)", offer):
         assert f"profile-level-id={profile}" in answer
     assert (await api.http.delete(response.headers["Location"])).status == 200
+
+
+@pytest.mark.parametrize(("b_frames", "profile", "offered"), [(0, "high", "640c1f"), (2, "main", "4d001f")])
+async def test_every_profile_is_decoded_and_b_frames_are_told(
+    api: Api, peers: list[Whip], b_frames: int, profile: str, offered: str
+) -> None:
+    """High and Main are seen, whatever aiortc knows of them; of B frames there is one error event, and a way out."""
+    session_id = await api.make_session()
+    peer = Whip(api, f"/sessions/{session_id}/whip")
+    peers.append(peer)
+    peer.profile = offered
+    await peer.publish(Packets(b_frames=b_frames, profile=profile))
+    assert f"profile-level-id={offered}" in peer.answer
+    session = api.server.live.find(session_id)
+    assert session is not None
+    await until(lambda: session.stats.frames_in > 30)
+
+    async def told() -> list[tuple[str, bool]]:
+        found = [event["data"] for event in await api.events(session_id, kind="error")]
+        return [(each["code"], "bframes=0" in each["message"]) for each in found]
+
+    async def as_expected() -> bool:
+        return await told() == ([("unsupported_media", True)] if b_frames else [])
+
+    await until_async(as_expected)
 
 
 REFUSED = {

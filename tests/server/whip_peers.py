@@ -3,16 +3,49 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
-from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+import av
+from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 
-from tests.fakes import Camera
+from tests.fakes import Camera, picture
 from tests.server.clients import Api
 
 SDP = {"Content-Type": "application/sdp"}
 FRAGMENT = {"Content-Type": "application/trickle-ice-sdpfrag"}
+
+
+class Packets(MediaStreamTrack):
+    """H.264 as x264 makes it, at its own pace: with `b_frames` it is sent in another order than it is shown."""
+
+    kind = "video"
+
+    def __init__(self, *, b_frames: int, profile: str = "main") -> None:
+        super().__init__()
+        codec = av.CodecContext.create("libx264", "w")
+        assert isinstance(codec, av.VideoCodecContext)
+        codec.width, codec.height, codec.pix_fmt, codec.time_base = 320, 180, "yuv420p", Fraction(1, 30)
+        codec.gop_size = 12
+        codec.options = {"bf": str(b_frames), "b-adapt": "0", "x264-params": "repeat-headers=1"}
+        codec.profile = profile
+        frames = [picture(100 + n, (320, 180)) for n in range(24)]
+        for n, frame in enumerate(frames):
+            frame.pts, frame.time_base = n, Fraction(1, 30)
+        self._packets = [packet for frame in (*frames, None) for packet in codec.encode(frame)]
+        self._sent = 0
+
+    async def recv(self) -> Any:
+        await asyncio.sleep(1 / 30)
+        turn, n = divmod(self._sent, len(self._packets))
+        self._sent += 1
+        packet = av.Packet(bytes(self._packets[n]))
+        pts = self._packets[n].pts
+        assert pts is not None
+        packet.pts, packet.time_base = turn * len(self._packets) + pts, Fraction(1, 30)
+        return packet
 
 
 class Whip:
@@ -29,12 +62,17 @@ class Whip:
         self.answer = ""
         self.response: Any = None
         self.location = ""
+        self.profile = ""
+        """Of H.264, as it is offered."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def publish(self, *tracks: MediaStreamTrack, bare: bool = False) -> Whip:
         """Send these tracks, a film unless given; a `bare` offer has no candidates."""
         for track in tracks or (self.camera,):
-            self.pc.addTransceiver(track, "sendonly")
+            transceiver = self.pc.addTransceiver(track, "sendonly")
+            if isinstance(track, Packets):
+                codecs = RTCRtpSender.getCapabilities("video").codecs
+                transceiver.setCodecPreferences([codec for codec in codecs if codec.name == "H264"])
         await self._connect(bare)
         if not tracks:
             self._spawn(self._film())
@@ -59,13 +97,17 @@ class Whip:
     async def _connect(self, bare: bool) -> None:
         await self.pc.setLocalDescription(await self.pc.createOffer())
         sdp = self.pc.localDescription.sdp
+        if self.profile:
+            sdp = re.sub("profile-level-id=[0-9a-f]+", f"profile-level-id={self.profile}", sdp)
         if bare:
             sdp = "".join(line for line in sdp.splitlines(True) if not line.startswith(("a=candidate", "a=end-of")))
         self.response = await self.post(sdp)
         assert self.response.status == 201, await self.response.text()
         self.answer = await self.response.text()
         self.location = self.response.headers["Location"]
-        await self.pc.setRemoteDescription(RTCSessionDescription(self.answer, "answer"))
+        # aiortc itself knows no other profile than baseline.
+        answer = re.sub("profile-level-id=[0-9a-f]+", "profile-level-id=42e01f", self.answer)
+        await self.pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
 
     def _spawn(self, work: Any) -> None:
         self._tasks.add(asyncio.ensure_future(work))

@@ -21,7 +21,7 @@ from .close import close_peer, own_connecting
 from .connections import offered_direction
 from .consent import limit_consent
 from .datagrams import guard_datagrams
-from .receiver import Intake, on_sender_report, send_pli, source_rtp_time, tune_receiver
+from .receiver import Intake, on_b_frame, on_sender_report, send_pli, source_rtp_time, tune_receiver
 from .sender import request_keyframe, sender_rtp_origin
 
 VERSIONS: Mapping[str, str] = {"aiortc": "1.16.0", "aioice": "0.13.0"}
@@ -37,6 +37,7 @@ __all__ = [
     "guard_datagrams",
     "limit_consent",
     "offered_direction",
+    "on_b_frame",
     "on_sender_report",
     "own_connecting",
     "request_keyframe",

@@ -18,6 +18,8 @@ class Payload(NamedTuple):
     """Whether an encoded frame can be decoded without the ones before it."""
     concealment: Callable[[bytes], bytes]
     """A packet to decode in place of a lost one after this packet; empty where the codec has none."""
+    is_bidirectional: Callable[[bytes], bool] = lambda data: False
+    """Whether an encoded frame is shown before one that has come already: a B frame."""
 
 
 def vp8_starts_frame(payload: bytes) -> bool:
@@ -51,6 +53,24 @@ def h264_is_keyframe(data: bytes) -> bool:
     return False
 
 
+def h264_is_bidirectional(data: bytes) -> bool:
+    """The first slice of the access unit (Annex B) refers to pictures that are shown after it: slice_type 1 or 6.
+
+    Both numbers in front are Exp-Golomb (H.264, 7.3.3 and 9.1): as many zeros as bits follow the next one.
+    """
+    at = data.find(H264_START)
+    while at >= 0 and at + len(H264_START) < len(data):
+        start = at + len(H264_START)
+        if data[start] & 0x1F == H264_SLICE:
+            bits = "".join(f"{byte:08b}" for byte in data[start + 1 : start + 9])
+            for _ in range(2):  # first_mb_in_slice, then slice_type
+                zeros = len(bits) - len(bits.lstrip("0"))
+                value, bits = bits[zeros : 2 * zeros + 1], bits[2 * zeros + 1 :]
+            return bool(value) and (int(value, 2) - 1) % 5 == 1
+        at = data.find(H264_START, start)
+    return False
+
+
 def opus_concealment(previous: bytes) -> bytes:
     """A packet with the configuration of `previous` whose frames are empty.
 
@@ -74,7 +94,7 @@ OTHER = Payload(lambda payload: False, lambda data: True, _nothing)
 
 _BY_NAME = {
     "VP8": Payload(vp8_starts_frame, vp8_is_keyframe, _nothing),
-    "H264": Payload(h264_starts_frame, h264_is_keyframe, _nothing),
+    "H264": Payload(h264_starts_frame, h264_is_keyframe, _nothing, h264_is_bidirectional),
     "OPUS": OTHER._replace(concealment=opus_concealment),
     # Silence of the same duration (ITU-T G.711: the codes of the smallest positive value).
     "PCMU": OTHER._replace(concealment=lambda previous: b"\xff" * len(previous)),

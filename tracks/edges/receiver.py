@@ -77,6 +77,8 @@ class Intake:
         self._audio = AudioJitterBuffer() if kind == "audio" else None
         self._conceal = b""
         self._skipping = False
+        self.on_b_frame: Callable[[], None] | None = None
+        """Called with the first."""
         self.timeline = RtpTimeline()
 
     def decoder_depth(self) -> int:
@@ -113,6 +115,9 @@ class Intake:
 
     def _pass_video(self, codec: RTCRtpCodecParameters, frame: EncodedFrame) -> None:
         pts = self.timeline.map(frame.timestamp)
+        if self.on_b_frame is not None and self._payload.is_bidirectional(frame.data):
+            self.on_b_frame()
+            self.on_b_frame = None
         if self._decoder.qsize() >= self._limit:
             # Frames refer to the ones before them: dropping some of them would show blemishes until the next keyframe.
             self._stats.drops["decoder"] += self.clear()
@@ -182,6 +187,17 @@ def tune_receiver(receiver: RTCRtpReceiver, stats: Stats) -> Intake:
     if private._track is not None:
         private._track._queue = _TrackQueue(TRACK_FRAMES[kind], stats)
     return intake
+
+
+def on_b_frame(receiver: RTCRtpReceiver, callback: Callable[[], None]) -> None:
+    """Call `callback` once, with the first frame that cannot be shown before later ones have come.
+
+    Such frames come late, and no browser plays them over WebRTC. For a receiver that was tuned, of video.
+    """
+    private: Any = receiver
+    intake = private._RTCRtpReceiver__jitter_buffer
+    assert isinstance(intake, Intake)
+    intake.on_b_frame = callback
 
 
 def source_rtp_time(receiver: RTCRtpReceiver, pts: int) -> int | None:

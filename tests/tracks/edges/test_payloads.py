@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import numpy as np
+import pytest
 from aiortc.codecs import depayload
 from aiortc.codecs.opus import OpusDecoder
 from aiortc.codecs.vpx import Vp8Encoder
@@ -67,3 +68,21 @@ def test_h264_frames_are_recognised() -> None:
     assert payloads.h264_starts_frame(b"\x78\x00\x04\x67sps")
     assert not payloads.h264_starts_frame(b"\x7c\x85idr")
     assert not payloads.h264_starts_frame(b"")
+
+
+@pytest.mark.parametrize(
+    ("slice_", "is_b"),
+    [
+        (b"\x01\x9e", True),  # 1 00111..: the first macroblock is 0, the type 6
+        (b"\x01\xa8", True),  # 1 010: type 1
+        (b"\x41\x9a", False),  # 1 00110: type 5, P
+        (b"\x65\x88", False),  # 1 0001000: type 7, I, of an IDR picture
+        (b"\x41\x58", False),  # 010 1: a later part of a picture, type 0
+        (b"\x01", False),
+        (b"\x01\x00\x00", False),
+    ],
+)
+def test_b_frames_are_recognised(slice_: bytes, is_b: bool) -> None:
+    """By the type of the first slice, behind whatever other units there are."""
+    start = b"\x00\x00\x00\x01"
+    assert payloads.h264_is_bidirectional(start + b"\x09\xf0" + start + slice_) is is_b
