@@ -65,8 +65,8 @@ function describe(event: FeedEvent) {
       return {
         Icon: Radio,
         tone: "system",
-        title: change ? "Session changed" : `Session ${SERVER_STATES[state]?.text.toLowerCase() ?? state}`,
-        note: [reason, change && changeWords(change)].filter(Boolean).join(" · "),
+        title: change?.film ? "Film made" : change ? "Session changed" : `Session ${SERVER_STATES[state]?.text.toLowerCase() ?? state}`,
+        note: [reason, change && !change.film && changeWords(change)].filter(Boolean).join(" · "),
       };
     }
     case "error":

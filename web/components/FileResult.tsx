@@ -47,7 +47,7 @@ export function FileResult({ client, view, onAgain }: Props) {
       {listens && (
         <section className={styles.words} aria-label="What was said">
           <h3>Transcript</h3>
-          <SessionWords words={client.words} sessionId={session.sessionId} listens={listens} over />
+          <SessionWords words={client.words} sessionId={session.sessionId} listens={listens} over recorded />
         </section>
       )}
     </section>

@@ -110,7 +110,7 @@ export function SessionDetail({ client, sessionId, known, now, onClose }: Props)
       </div>
       {part === "words" && info && (
         <div className={styles.scroller} tabIndex={0} role="region" aria-label="Stored transcript">
-          <SessionWords words={words} sessionId={sessionId} listens={info.pipelines?.includes("audio") ?? false} over={isOver(info)} />
+          <SessionWords words={words} sessionId={sessionId} listens={info.pipelines?.includes("audio") ?? false} over={isOver(info)} recorded={info.source?.kind === "upload"} />
         </div>
       )}
       <div className={styles.scroller} tabIndex={0} role="region" aria-label="Stored events" hidden={part === "words" && info !== null}>

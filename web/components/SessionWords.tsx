@@ -14,10 +14,12 @@ interface Props {
   /** False for a session that was started for its pictures alone. */
   listens: boolean;
   over: boolean;
+  /** What it listened to is a recording. */
+  recorded: boolean;
 }
 
 /** What was said in a stored session, from its beginning. */
-export function SessionWords({ words, sessionId, listens, over }: Props) {
+export function SessionWords({ words, sessionId, listens, over, recorded }: Props) {
   const view = useStore(words.view);
   useEffect(() => {
     words.open(sessionId);
@@ -38,7 +40,7 @@ export function SessionWords({ words, sessionId, listens, over }: Props) {
       )}
       <ol>
         {lines.map((line, i) => (
-          <TranscriptLine key={line.id} line={line} note={newsOf(line, lines[i - 1])} />
+          <TranscriptLine key={line.id} line={line} note={newsOf(line, lines[i - 1])} recorded={recorded} />
         ))}
       </ol>
       {fault && (

@@ -1,5 +1,5 @@
 import { memo } from "react";
-import { clock } from "@/lib/format";
+import { clock, place } from "@/lib/format";
 import { type Line, marked } from "@/lib/transcript";
 import styles from "./TranscriptLine.module.css";
 
@@ -25,14 +25,17 @@ interface Props {
   partial?: boolean;
   /** Language and engine, where they are news. */
   note?: string | undefined;
+  /** It was said in a recording: its place there is told, not the time of day. */
+  recorded?: boolean;
 }
 
 /** What was said, and when; words that the recogniser doubts are dotted. */
-export const TranscriptLine = memo(function TranscriptLine({ line, partial = false, note }: Props) {
+export const TranscriptLine = memo(function TranscriptLine({ line, partial = false, note, recorded = false }: Props) {
+  const start = recorded ? line.words[0]?.start : undefined;
   return (
     <li className={styles.line} data-partial={partial}>
-      <time className={styles.time} dateTime={new Date(line.at * 1_000).toISOString()}>
-        {clock(line.at)}
+      <time className={styles.time} dateTime={start === undefined ? new Date(line.at * 1_000).toISOString() : `PT${start}S`}>
+        {start === undefined ? clock(line.at) : place(start)}
       </time>
       <div className={styles.said}>
         <p lang={line.language ?? undefined}>

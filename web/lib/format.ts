@@ -20,6 +20,11 @@ export function duration(seconds: number): string {
   return h ? `${h}:${two(m)}:${two(total % 60)}` : `${m}:${two(total % 60)}`;
 }
 
+/** A place in a recording: 3 -> "0:03", 3723 -> "1:02:03". */
+export function place(seconds: number): string {
+  return seconds < 60 ? `0:${String(Math.max(0, Math.floor(seconds))).padStart(2, "0")}` : duration(seconds);
+}
+
 const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
 /** Unix seconds as the viewer's own wall clock. */

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Api } from "@/lib/api";
 import { Feed } from "@/lib/feed";
-import { duration } from "@/lib/format";
+import { duration, place } from "@/lib/format";
 import { InView } from "@/lib/inview";
 import { object } from "./fixtures";
 
@@ -61,6 +61,14 @@ describe("InView", () => {
     expect(view.chips(300)).toEqual([{ label: "person", count: 2 }, { label: "dog", count: 1 }]);
     expect(view.chips(1_000)).toEqual([]);
   });
+});
+
+describe("a place in a recording", () => {
+  it.each([
+    [3.4, "0:03"],
+    [83, "1:23"],
+    [3_723, "1:02:03"],
+  ])("%d s is %s", (seconds, text) => expect(place(seconds)).toBe(text));
 });
 
 describe("duration", () => {
