@@ -12,6 +12,7 @@ import json
 import select
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from av import VideoFrame
@@ -19,15 +20,14 @@ from av import VideoFrame
 from tracks.detect import Detector
 from tracks.detect.load import load_detector
 from tracks.frames import letterbox
+from tracks.images import decode_image
 from tracks.registry import Registry
 from tracks.types import Detections
 
 from .accuracy import Truth
 from .content import Content, load
 from .detector import DetectorOptions
-
-HELD_FRAMES = 64
-"""Frames that are kept decoded; making them is the client's work, not the detector's."""
+from .held import held_frames, held_jpegs
 
 
 def look(detector: Detector, frame: VideoFrame) -> Detections:
@@ -43,13 +43,18 @@ def truth(detector: Detector, content: Content) -> Truth:
     return Truth([f.xyxy for f in found], [f.confidence for f in found], [f.class_id for f in found])
 
 
-def loop(detector: Detector, content: Content) -> None:
+def looks(detector: Detector, content: Content, *, jpeg: bool) -> Iterator[Detections]:
+    """What the detector finds on one picture after the other, without end; `jpeg`: each is decoded first."""
+    if jpeg:
+        yield from (look(detector, decode_image(file)) for file in itertools.cycle(held_jpegs(content)))
+    else:
+        yield from (look(detector, frame) for frame in itertools.cycle(held_frames(content)))
+
+
+def loop(found: Iterator[Detections]) -> None:
     """Detect until stdin ends, and print the rate of every count."""
-    step = max(1, len(content.frames) // HELD_FRAMES)
-    held = [content.frame(index, index) for index in range(0, len(content.frames), step)]
     began_s, count = time.monotonic(), 0
-    for frame in itertools.cycle(held):
-        look(detector, frame)
+    for _ in found:
         count += 1
         if select.select([sys.stdin], [], [], 0)[0]:
             said = sys.stdin.readline().strip()
@@ -77,7 +82,7 @@ def main(options: DetectorOptions) -> None:
     else:
         look(detector, content.frame(0, 0))
         print("ready", flush=True)
-        loop(detector, content)
+        loop(looks(detector, content, jpeg=options.jpeg))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from asyncio.subprocess import Process
@@ -10,6 +11,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from .processes import Failed, process, word
+
+BARE_S = 20.0
+"""How long the bare detector is counted at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,8 @@ class DetectorOptions:
     """Folder of the rendered content."""
     data_dir: str
     """Where exports are kept."""
+    jpeg: bool = False
+    """Pictures are decoded from JPEG, each before it is looked at."""
     truth: str | None = None
     """File for what is found on every frame; then nothing is counted."""
 
@@ -64,6 +70,14 @@ async def bare_detector(options: DetectorOptions, out: Path) -> AsyncIterator[Ba
     async with process(("bench.detect_loop", json.dumps(asdict(options))), log) as child:
         await word(child, "ready", log)
         yield BareDetector(child, log)
+
+
+async def bare_rate(options: DetectorOptions, out: Path, seconds: float) -> float:
+    """Pictures per second of a detector with the machine to itself, over `BARE_S` at most. Raises Failed."""
+    async with bare_detector(options, out) as detector:
+        await detector.begin()
+        await asyncio.sleep(min(BARE_S, seconds))
+        return await detector.end()
 
 
 async def find_truth(options: DetectorOptions, out: Path) -> None:

@@ -17,10 +17,8 @@ from pathlib import Path
 
 import aiohttp
 
-from tracks.jpeg import encode_jpeg
-
-from .content import Content, load
-from .detect_loop import HELD_FRAMES
+from .content import load
+from .held import held_jpegs
 
 TIMINGS = ("decodeMs", "waitMs", "inferenceMs", "totalMs")
 
@@ -88,12 +86,6 @@ async def run(options: FrameClientOptions, jpegs: Sequence[bytes]) -> SeenFrames
     return seen
 
 
-def held(content: Content) -> list[bytes]:
-    """The frames on which the bare detector runs, as JPEGs."""
-    step = max(1, len(content.frames) // HELD_FRAMES)
-    return [encode_jpeg(content.frame(index, index)) for index in range(0, len(content.frames), step)]
-
-
 def _note(seen: SeenFrames, status: int, answer: dict[str, object], took_s: float) -> None:
     if status != 200:
         seen.refused += 1
@@ -109,5 +101,5 @@ def _note(seen: SeenFrames, status: int, answer: dict[str, object], took_s: floa
 
 if __name__ == "__main__":
     asked = FrameClientOptions(**json.loads(sys.argv[1]))
-    found = asyncio.run(run(asked, held(load(Path(asked.cache)))))
+    found = asyncio.run(run(asked, held_jpegs(load(Path(asked.cache)))))
     Path(asked.result).write_text(json.dumps(asdict(found)))

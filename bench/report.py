@@ -65,13 +65,17 @@ def table(measured: Measured) -> Iterator[str]:
         yield (
             f"single pictures: {frame.answered_fps:.1f}/s with {frame.clients} clients, p50 {frame.p50_ms:.1f} ms, p95 "
             f"{frame.p95_ms:.1f} ms, {frame.refused} refused; on average, in ms: {parts}; bare detector before and "
-            f"after: {frame.bare_fps[0]:.1f}, {frame.bare_fps[1]:.1f}/s"
+            f"after: {frame.bare_fps[0]:.1f}, {frame.bare_fps[1]:.1f}/s; detector plus decoding: "
+            f"{frame.decoding_fps:.1f}/s"
         )
+        yield str(frame.costs)
+    if (ws := measured.ws) is not None:
         yield (
-            f"cores meanwhile: server {frame.server_cores:.2f}, of which outside the detector "
-            f"{frame.outside_cores:.2f}, clients {frame.client_cores:.2f}, others {frame.other_cores:.2f}; lag p99 "
-            f"{frame.loop_lag_p99_ms:.1f} ms"
+            f"pictures over /ws/stream: {ws.answered_fps:.1f}/s with {ws.in_flight} on their way, p50 "
+            f"{ws.p50_ms:.1f} ms, p95 {ws.p95_ms:.1f} ms, {ws.lost} lost; bare detector with decoding before and "
+            f"after: {ws.bare_fps[0]:.1f}, {ws.bare_fps[1]:.1f}/s, so {ws.bare_ms:.1f} ms a picture"
         )
+        yield str(ws.costs)
     if (accuracy := measured.accuracy) is not None:
         yield (
             f"boxes shown by smooth: {accuracy.boxes} true boxes, median IoU {accuracy.median_iou:.3f}, of the "

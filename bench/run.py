@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,20 +13,19 @@ from tracks.registry import Overlay, Registry
 from .accuracy import Truth, compare, read_shown
 from .connects import connects
 from .content import Content
-from .detector import DetectorOptions, bare_detector, find_truth
+from .detector import DetectorOptions, bare_detector, bare_rate, find_truth
 from .events import events
 from .frame import frame_load
 from .hearing import hearing
 from .phases import StreamOptions, stream
 from .processes import free_port, server
 from .verdict import Measured
+from .ws import ws_load
 
-PHASES = ("detector", "echo", "smooth", "load", "exact", "load-again", "frame", "connects", "hearing", "events")
+PHASES = ("detector", "echo", "smooth", "load", "exact", "load-again", "frame", "ws", "connects", "hearing", "events")
 WITHOUT_PICTURE = frozenset({"hearing", "events"})
 PROFILES: Mapping[Overlay, str] = {"smooth": "fast", "exact": "accurate"}
 """Each overlay is measured in the profile whose default it is."""
-ALONE_S = 20.0
-"""How long the bare detector is counted alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +62,7 @@ class Run:
             "load-again": self._loaded_echo,
             "exact": self._exact,
             "frame": self._frame,
+            "ws": self._ws,
             "connects": self._connects,
             "hearing": self._hearing,
             "events": self._events,
@@ -74,10 +73,8 @@ class Run:
             await phases[name](data_dir)
 
     async def _alone(self, data_dir: str) -> None:
-        async with bare_detector(self._detector(data_dir), self._options.out) as detector:
-            await detector.begin()
-            await asyncio.sleep(min(ALONE_S, self._options.seconds))
-            self.measured.detector_alone_fps = await detector.end()
+        options = self._options
+        self.measured.detector_alone_fps = await bare_rate(self._detector(data_dir), options.out, options.seconds)
 
     async def _echo(self, data_dir: str) -> None:
         self.measured.echo = await stream(self._echo_options("echo"))
@@ -108,6 +105,11 @@ class Run:
         settings = self._settings(0, data_dir)
         self.measured.frame = await frame_load(self._detector(data_dir), options.out, options.seconds, settings)
 
+    async def _ws(self, data_dir: str) -> None:
+        options = self._options
+        settings = self._settings(0, data_dir)
+        self.measured.ws = await ws_load(self._detector(data_dir), options.out, options.seconds, settings)
+
     async def _connects(self, data_dir: str) -> None:
         count = self._options.connects
         port = free_port()
@@ -129,7 +131,8 @@ class Run:
 
     def _detector(self, data_dir: str, truth: Path | None = None) -> DetectorOptions:
         options = self._options
-        return DetectorOptions(options.weights, str(options.out), data_dir, None if truth is None else str(truth))
+        found = None if truth is None else str(truth)
+        return DetectorOptions(options.weights, str(options.out), data_dir, truth=found)
 
     def _echo_options(self, name: str) -> StreamOptions:
         port = free_port()

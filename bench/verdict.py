@@ -16,6 +16,7 @@ from .frame import FrameLoad
 from .hearing import Hearing
 from .hearing_verdict import hearing_verdicts
 from .phases import Stream
+from .ws import WsLoad
 
 
 @dataclass(slots=True)
@@ -32,6 +33,7 @@ class Measured:
     accuracy: Accuracy | None = None
     """Of the boxes that `smooth` showed."""
     frame: FrameLoad | None = None
+    ws: WsLoad | None = None
     connects: Connects | None = None
     hearing: Hearing | None = None
     events: Sequence[OnDatabase] | None = None
@@ -65,6 +67,8 @@ def verdicts(measured: Measured) -> Iterator[Verdict]:
             yield from _cost(stream, measured.echo)
     if measured.frame is not None:
         yield _frame(measured.frame)
+    if measured.ws is not None:
+        yield from _ws(measured.ws)
     if measured.connects is not None:
         yield _connects(measured.connects)
     if measured.hearing is not None:
@@ -125,6 +129,17 @@ def _frame(frame: FrameLoad) -> Verdict:
         f"{frame.answered_fps:.1f}",
         frame.answered_fps >= wanted and not frame.refused,
     )
+
+
+def _ws(ws: WsLoad) -> Iterator[Verdict]:
+    wanted = 0.9 * ws.bare_mean_fps
+    yield Verdict(
+        "ws: pictures answered per second, beside detector and decoding",
+        f">= {wanted:.1f} (0.9 x {ws.bare_mean_fps:.1f})",
+        f"{ws.answered_fps:.1f}",
+        ws.answered_fps >= wanted and not ws.lost,
+    )
+    yield Verdict("ws: latency p50 beyond these two", "<= 20 ms", f"{ws.added_ms:.1f} ms", ws.added_ms <= 20)
 
 
 def _connects(connects: Connects) -> Verdict:
