@@ -12,7 +12,7 @@ import json
 import struct
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,11 +58,17 @@ class SeenAnswers:
 class WsClient:
     """One connection that publishes."""
 
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse, jpegs: Sequence[bytes]) -> None:
+    def __init__(
+        self,
+        socket: aiohttp.ClientWebSocketResponse,
+        jpegs: Sequence[bytes],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`clock` gives each picture its ts, and never the same twice."""
         self.seen = SeenAnswers()
         self._socket = socket
         self._jpegs = itertools.cycle(jpegs)
-        self._ts = itertools.count()
+        self._clock = clock
         self._sent_s: dict[float, float] = {}
         """When what is unanswered was sent, by its ts."""
 
@@ -99,7 +105,8 @@ class WsClient:
                 await self._send()
 
     async def _send(self) -> None:
-        ts = float(next(self._ts))
+        # As a camera stamps them: a second apart, each detection would be stored, and told only after its commit.
+        ts = self._clock()
         self._sent_s[ts] = time.monotonic()
         await self._socket.send_bytes(struct.pack("<Bd", 1, ts) + next(self._jpegs))
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
+from functools import partial
 from typing import Any, cast
 
 import aiohttp
@@ -36,7 +38,7 @@ def detection(ts: float) -> dict[str, Any]:
 
 
 async def client(server: Server) -> WsClient:
-    made = WsClient(cast(aiohttp.ClientWebSocketResponse, server), [b"a", b"b"])
+    made = WsClient(cast(aiohttp.ClientWebSocketResponse, server), [b"a", b"b"], partial(next, itertools.count(0.0)))
     await made.start("accurate")
     return made
 

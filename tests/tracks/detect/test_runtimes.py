@@ -135,6 +135,25 @@ def test_the_shared_int8_model_finds_everybody(load: Load, shared: Path, bus: av
     assert "bus" in labels
 
 
+def test_a_model_of_a_fixed_batch_looks_at_pictures_side_by_side(
+    load: Load, shared: Path, zidane: av.VideoFrame
+) -> None:
+    """As many as there are calls at once, in their order, and each is found what is found on it alone."""
+    detector = load(str(shared / "models" / "yolov8n_int8_openvino_model"), threads=2)
+    assert detector.max_batch == 2
+    images = pictures(2, (640, 640), zidane)
+    alone = [detector.detect([image])[0] for image in images]
+    assert float(alone[0].confidence[0]) != float(alone[1].confidence[0])
+    for order in ((0, 1), (1, 0), (1,)):
+        together = detector.detect([images[index] for index in order])
+        assert len(together) == len(order)
+        for one, index in zip(together, order, strict=True):
+            np.testing.assert_allclose(one.xyxy, alone[index].xyxy, atol=0.05)
+            np.testing.assert_allclose(one.confidence, alone[index].confidence, atol=1e-3)
+    with pytest.raises(InvalidRequest, match="at most 2"):
+        detector.detect(images[:1] * 3)
+
+
 def test_our_graph_equals_autobackend(load: Load, shared: Path, bus: av.VideoFrame) -> None:
     """uint8 pictures through our OpenVINO graph give what ultralytics' AutoBackend gives on float ones."""
     import torch
