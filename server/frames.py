@@ -19,7 +19,7 @@ from tracks.detect import Detector, DetectorInfo
 from tracks.draw import annotate
 from tracks.errors import InvalidRequest, ModelUnavailable, NotFound, Overloaded, PayloadTooLarge
 from tracks.frames import Letterbox, letterbox
-from tracks.images import LIMITS, decode_image
+from tracks.images import LIMITS, as_video, decode_image
 from tracks.jpeg import encode_jpeg
 from tracks.lookout import DetectorWorker
 from tracks.registry import Profile
@@ -60,12 +60,13 @@ class Look:
     """What is on a picture, and what it took to find out."""
 
     frame: VideoFrame
+    """As `decode_image` gives it as stored."""
     detections: Detections
     """In pixels of the frame, most confident first."""
     info: DetectorInfo
     decode_s: float
     wait_s: float
-    """For a thread to decode it, and for the detector's turn."""
+    """For threads to decode and scale it, and for the detector's turn."""
     infer_s: float
 
 
@@ -137,14 +138,14 @@ class Frames:
             if name not in labels:
                 raise InvalidRequest(f"unknown class {name[:40]!r}, have: {', '.join(labels)}")
         asked_s = time.monotonic()
-        found, started_s = await self._detected(worker, detector, frame)
+        image, box = await self._run(partial(_scaled, detector, frame))
+        found, started_s = await self._detected(worker, image)
         infer_s = time.monotonic() - started_s
         self.looked += 1
+        least = profile.confidence if wanted.confidence is None else wanted.confidence
         return Look(
             frame,
-            _kept(
-                found, labels, profile.confidence if wanted.confidence is None else wanted.confidence, wanted.classes
-            ),
+            _kept(found.moved(box.to_source(found.xyxy)), labels, least, wanted.classes),
             detector.info,
             decode_s,
             (decoded_s - began_s - decode_s) + (started_s - asked_s),
@@ -162,7 +163,7 @@ class Frames:
         except NotFound as error:
             raise InvalidRequest(error.message) from None
         began_s = time.monotonic()
-        frame = decode_image(file)
+        frame = decode_image(file, as_stored=True)
         return found, frame, time.monotonic() - began_s
 
     async def _loaded(self, worker: DetectorWorker) -> Detector:
@@ -172,17 +173,13 @@ class Frames:
         except TimeoutError:
             raise ModelUnavailable("the detector is still loading", {"retryAfter": RETRY_S}) from None
 
-    async def _detected(
-        self, worker: DetectorWorker, detector: Detector, frame: VideoFrame
-    ) -> tuple[Detections, float]:
-        """What is on the frame, and when (monotonic seconds) the detector's turn came."""
-        taken: list[tuple[Letterbox, float]] = []
+    async def _detected(self, worker: DetectorWorker, image: Image) -> tuple[Detections, float]:
+        """What is on the detector's input, in pixels of it, and when (monotonic seconds) the detector's turn came."""
+        started_s: list[float] = []
 
         def take() -> Image:
             """On the worker's thread, right before the detector runs."""
-            started_s = time.monotonic()
-            image, box = letterbox(frame, detector.input_size(frame.width, frame.height))
-            taken.append((box, started_s))
+            started_s.append(time.monotonic())
             return image
 
         try:
@@ -192,8 +189,7 @@ class Frames:
         except (TimeoutError, Overloaded):
             self.refused += 1
             raise Overloaded(f"the detector's turn did not come within {WAIT_S:g} s", {"retryAfter": RETRY_S}) from None
-        box, started_s = taken[0]
-        return found.moved(box.to_source(found.xyxy)), started_s
+        return found, started_s[0]
 
     async def _run(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
@@ -206,9 +202,14 @@ def _kept(found: Detections, labels: Sequence[str], confidence: float, classes: 
     return found.select(keep)
 
 
+def _scaled(detector: Detector, frame: VideoFrame) -> tuple[Image, Letterbox]:
+    """The detector's input for a frame. Blocking; not on the detector's thread, which is to detect meanwhile."""
+    return letterbox(frame, detector.input_size(frame.width, frame.height))
+
+
 def _draw(look: Look) -> bytes:
     """Blocking."""
-    return encode_jpeg(annotate(look.frame, look.detections, look.info.labels))
+    return encode_jpeg(annotate(as_video(look.frame), look.detections, look.info.labels))
 
 
 def _too_large() -> PayloadTooLarge:

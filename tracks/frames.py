@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from av import VideoFrame
 
-from .planes import planes
+from .planes import Plane, planes
 from .types import Boxes, Image
 
 PADDING = 114
@@ -66,8 +66,7 @@ def letterbox(frame: VideoFrame, size: tuple[int, int]) -> tuple[Image, Letterbo
     Each plane is scaled on its own, then one conversion makes RGB of the few pixels that are left: 0.25 ms for
     1280x720 to 640x384, where a conversion before the scaling takes 0.8 ms and swscale 1.9 ms.
     """
-    if frame.format.name != "yuv420p":
-        # Full-range yuvj420p too: OpenCV's conversion knows limited range only.
+    if frame.format.name not in ("yuv420p", "yuvj420p"):
         frame = frame.reformat(format="yuv420p")
     fit = Letterbox.fit((frame.height, frame.width), size)
     height, width = fit.inner
@@ -76,11 +75,21 @@ def letterbox(frame: VideoFrame, size: tuple[int, int]) -> tuple[Image, Letterbo
     targets = (packed[:height], chroma[0], chroma[1])
     for plane, target in zip(planes(frame), targets, strict=True):
         cv2.resize(plane, (target.shape[1], target.shape[0]), dst=target, interpolation=cv2.INTER_LINEAR)
+    if frame.format.name == "yuvj420p":
+        # OpenCV's conversion knows limited range only. After the scaling: 0.05 ms, in the place of 0.45 ms before.
+        _limit(packed[:height], 219)
+        _limit(packed[height:], 224, 128)
     filled = (height, width) == size
     image: Image = np.empty((*size, 3), np.uint8) if filled else np.full((*size, 3), PADDING, np.uint8)
     inside = image[fit.top : fit.top + height, fit.left : fit.left + width]
     cv2.cvtColor(packed, cv2.COLOR_YUV2RGB_I420, dst=inside)
     return image, fit
+
+
+def _limit(samples: Plane, span: int, centre: int = 0) -> None:
+    """Luma (16 to 235) or chroma (16 to 240, about 128) of limited range, from 0 to 255 (BT.601), in place."""
+    scale = span / 255
+    cv2.convertScaleAbs(samples, samples, scale, 16.0 if not centre else centre * (1 - scale))
 
 
 def _even(value: float, limit: int) -> int:

@@ -66,9 +66,9 @@ class FrameTimings(Reply):
 
     decode_ms: float
     wait_ms: float
-    """For a thread to decode it, and for the detector's turn."""
+    """For threads to decode and scale it, and for the detector's turn."""
     inference_ms: float
-    """From the detector's turn to its answer, with scaling, and with pictures that shared the call."""
+    """From the detector's turn to its answer, with pictures that shared the call."""
     overlay_ms: float | None
     """Drawing and encoding; null unless it was asked for."""
     total_ms: float

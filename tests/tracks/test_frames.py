@@ -6,8 +6,10 @@ import cv2
 import numpy as np
 import pytest
 from av import VideoFrame
+from av.video.reformatter import ColorRange
 
 from tracks.frames import PADDING, Letterbox, letterbox
+from tracks.planes import planes
 
 SIZES = [(1280, 720), (640, 480), (720, 1280), (321, 243), (16, 16), (1919, 1079), (50, 1000)]
 
@@ -99,3 +101,19 @@ def test_refuses_a_picture_without_chroma() -> None:
     """A picture one pixel wide cannot be scaled and says so."""
     with pytest.raises(ValueError, match="1x40"):
         Letterbox.fit((40, 1), (640, 640))
+
+
+@pytest.mark.parametrize("size", [(640, 640), (256, 416)])
+def test_full_range_is_seen_as_limited_range_is(size: tuple[int, int]) -> None:
+    """A JPEG's planes as they are give the picture that comes of their conversion before, from black to white."""
+    rgb = picture(1280, 720)
+    rgb[:90] = np.linspace(0, 255, 1280, dtype=np.uint8)[:, None]
+    full = VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format="yuvj420p", dst_color_range=ColorRange.JPEG)
+    image, fit = letterbox(full, size)
+    before = planes(full).y.copy()
+    difference = np.abs(image.astype(int) - reference(rgb, fit, size).astype(int))
+    assert difference.mean() < 2.0
+    ramp = image[fit.top + 8].astype(int)
+    assert ramp[fit.left + 1].max() <= 3
+    assert ramp[fit.left + fit.inner[1] - 2].min() >= 252
+    np.testing.assert_array_equal(planes(full).y, before)

@@ -35,7 +35,7 @@ from tests.tracks.stills.files import (
 )
 from tracks.draw import annotate
 from tracks.errors import InvalidRequest, PayloadTooLarge, UnsupportedMedia, VedetteError
-from tracks.images import ImageLimits, decode_image, image_size
+from tracks.images import ImageLimits, as_video, decode_image, image_size
 from tracks.planes import planes
 from tracks.stills import read_still
 from tracks.stills.jpeg import MAX_SCANS
@@ -501,6 +501,19 @@ def test_boxes_can_be_drawn_on_a_frame() -> None:
     drawn = annotate(decode_image(JPEG), box, ("person",))
     assert (drawn.pts, drawn.time_base) == (None, None)
     assert not np.array_equal(planes(drawn).u, planes(decode_image(JPEG)).u)
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_what_is_left_as_stored_is_converted_later(name: str, orientation: int) -> None:
+    """Only a JPEG of the usual kind is left as it is; conversion gives the frame that it would have been."""
+    format, options = KINDS[name]
+    data = turned(bars((64, 48)), format, orientation, **options)
+    stored, shown = decode_image(data, as_stored=True), decode_image(data)
+    usual = name in ("jpeg 4:2:0", "jpeg progressive", "jpeg restarts") and orientation == 1
+    assert stored.format.name == ("yuvj420p" if usual else "yuv420p")
+    for one, other in zip(planes(as_video(stored)), planes(shown), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_a_frame_may_be_written_to() -> None:

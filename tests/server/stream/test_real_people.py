@@ -64,6 +64,6 @@ async def test_people_are_where_they_are_on_the_photograph(server: RunningServer
         (seen,) = (each for each in first["objects"] if overlap(each["box"], person) > 0.7)
         (alone,) = (each for each in single["objects"] if overlap(each["box"], person) > 0.7)
         assert seen["label"] == alone["label"] == "person"
-        assert seen["box"] == pytest.approx(alone["box"], abs=1)
+        assert overlap(seen["box"], alone["box"]) > 0.97  # a JPEG's range is converted before the one, after the other
     sure = [each for each in first["objects"] if each["confidence"] > 0.3]
     assert len(sure) == len(PEOPLE)
