@@ -38,6 +38,7 @@ from .api import role_of
 from .artifact_files import FileBlobs
 from .artifact_metrics import ArtifactNumbers
 from .artifacts import Artifacts
+from .autostart import Autostart
 from .cameras import Cameras
 from .console import add_console
 from .database import Database, open_database
@@ -64,7 +65,7 @@ from .retention_metrics import RetentionNumbers
 from .revocation import end_revoked
 from .routes import access as access_routes
 from .routes import artifacts as artifact_routes
-from .routes import audio, docs, events, frame, peers, sessions, sources, transcript
+from .routes import audio, docs, events, frame, peers, previews, sessions, sources, transcript
 from .routes import health as health_routes
 from .routes import models as model_routes
 from .routes import whip as whip_routes
@@ -201,6 +202,9 @@ async def serve(
         )
         stack.push_async_callback(live.close)
         await live.end_leftovers()
+        autostart = Autostart(source_rows, live)
+        starting = asyncio.create_task(autostart.run(), name="autostart")
+        stack.push_async_callback(_cancel, starting)
         revocation = asyncio.create_task(end_revoked(access, live), name="revocation")
         stack.push_async_callback(_cancel, revocation)
 
@@ -253,7 +257,8 @@ async def serve(
         )
         add_access(app, access, role_of)
         access_routes.add_routes(app, access)
-        sources.add_routes(app, source_rows, live, uploads, source_files, cameras)
+        sources.add_routes(app, source_rows, live, uploads, source_files, cameras, autostart)
+        previews.add_routes(app, source_rows, live, cameras)
         sessions.add_routes(app, rows, source_rows, live, artifacts, settings.ice_servers)
         joining = Joining(
             live,

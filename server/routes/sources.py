@@ -16,6 +16,7 @@ from tracks.media.formats import AUDIO_CODECS, CONTAINERS, VIDEO_CODECS
 from ..api import Answer, JsonBody, Route, declare, given, reply
 from ..api.declare import FORM
 from ..api.query import PageQuery
+from ..autostart import Autostart
 from ..cameras import CameraOptions, Cameras, newest_on
 from ..envelope import invalid
 from ..roles import Role
@@ -36,6 +37,7 @@ def add_routes(
     uploads: Uploads,
     files: SourceFiles,
     cameras: Cameras,
+    autostart: Autostart,
 ) -> None:
     """Create, list, look up, change and remove sources."""
 
@@ -63,6 +65,7 @@ def add_routes(
         name = body.name or found.url.host
         source = await sources.create(body.kind, name, found.url.text, options=found.options.stored())
         cameras.keep_preview(source.id, found.preview)
+        autostart.changed(source.id)
         return source
 
     async def changed_camera(request: web.Request, source: Source, body: SourceChange) -> dict[str, Any]:
@@ -108,6 +111,7 @@ def add_routes(
         source = await sources.change(source.id, **values)
         if "url" in values:
             await end_sessions(source.id, "source changed")
+        autostart.changed(source.id)
         return reply(info(source))
 
     async def remove(request: web.Request) -> web.Response:
