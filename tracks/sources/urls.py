@@ -32,7 +32,7 @@ class MediaUrl:
     host: str
     """Lower case, without the brackets of an IPv6 address."""
     port: int
-    path: str
+    path: str = field(repr=False)
     """With the query; as it was given."""
     username: str | None = field(default=None, repr=False)
     """Decoded; None where the URL has no user information."""
