@@ -211,6 +211,27 @@ async def test_a_fault_in_listening_leaves_the_sound_alone(
     assert len([record for record in caplog.records if record.exc_info]) == 1
 
 
+async def test_a_pause_ends_what_is_being_said_and_lets_the_sound_go_on(desk: Callable[..., Desk]) -> None:
+    """Nothing that is said in it is written down; what follows is, at its own time."""
+    it = desk()
+    it.microphone.play(stereo(sound(0.2, 0.3, rate=48_000)))
+    await it.receive(25)
+    assert [phase for phase, _ in it.heard.phases()] == ["started"]
+    it.track.pause(True)
+    it.track.pause(True)
+    assert [phase for phase, _ in it.heard.phases()] == ["started", "stopped"]
+    await until(lambda: it.heard.texts(final=True) == ["b3"])
+    it.microphone.play(stereo(sound(0.1, 0.7, 0.2, rate=48_000), first_s=0.5))
+    received = await it.receive(50)
+    assert [frame.pts for frame in received] == [24_000 + number * 960 for number in range(50)]
+    it.track.pause(False)
+    it.microphone.play(stereo(sound(0.2, 0.4, 0.6, rate=48_000), first_s=1.5))
+    await until(lambda: len(it.heard.texts(final=True)) == 2)
+    assert it.heard.texts(final=True) == ["b3", "b4"]
+    assert it.heard.phases()[2] == ("started", pytest.approx(1.7, abs=0.04))
+    assert [phase for phase, _ in it.heard.phases()] == ["started", "stopped"] * 2
+
+
 async def test_frames_without_a_time_are_left_out(desk: Callable[..., Desk]) -> None:
     """They cannot be placed, nor encoded."""
     it = desk()

@@ -277,6 +277,45 @@ def test_a_change_of_resolution_keeps_numbers_and_motion() -> None:
         tracker.rescale(0.0, 1.0)
 
 
+def test_another_detector_goes_on_with_the_tracks_whose_labels_it_knows() -> None:
+    """By label, not by class id; a track of any other label is forgotten, and its number is never given again."""
+    tracker = ByteTrack()
+    person, dog = walker(0.0), walker(0.0, x=400.0)
+    for at_s in (0.0, 0.1, 0.2):
+        tracker.update(found(person, dog, class_id=(0, 1)), at_s)
+    tracker.relabel(("person", "dog"), ("cat", "bike", "person"))
+    assert ids(tracker.predict(0.25)) == [1]
+    seen = tracker.update(found(person, dog, class_id=(2, 0)), 0.3)
+    seen = tracker.update(found(person, dog, class_id=(2, 0)), 0.4)
+    assert (ids(seen), seen.class_id.tolist()) == ([1, 3], [2, 0])
+
+
+def test_votes_of_a_class_move_with_its_label() -> None:
+    """What a track was mostly seen as stays so under its new id."""
+    tracker = ByteTrack()
+    for at_s in (0.0, 0.1, 0.2, 0.3):
+        tracker.update(found(walker(at_s), class_id=0), at_s)
+    tracker.relabel(("person", "dog"), ("dog", "person"))
+    seen = tracker.update(found(walker(0.4), class_id=0, confidence=0.5), 0.4)
+    assert (ids(seen), seen.class_id.tolist()) == ([1], [1])
+
+
+def test_another_confidence_is_in_force_from_the_next_picture_on() -> None:
+    """Tracks live on; what is below it is neither shown nor begun, and what is above it is."""
+    tracker = ByteTrack(TrackOptions(confidence=0.25))
+    weak, strong = walker(0.0, x=400.0), walker(0.0)
+    for at_s in (0.0, 0.1, 0.2):
+        tracker.update(found(strong, weak, confidence=(0.9, 0.4)), at_s)
+    tracker.retune(0.6)
+    newcomer = walker(0.0, x=700.0)
+    for at_s in (0.3, 0.4):
+        seen = tracker.update(found(strong, weak, newcomer, confidence=(0.9, 0.4, 0.5)), at_s)
+    assert ids(seen) == [1]
+    tracker.retune(0.25)
+    boxes = found(strong, weak, newcomer, confidence=(0.9, 0.4, 0.5))
+    assert [ids(tracker.update(boxes, at_s)) for at_s in (0.5, 0.6)] == [[1, 2], [1, 2, 3]]
+
+
 def test_trackers_do_not_share_numbers_or_motion() -> None:
     """Each session counts from 1, whatever other sessions do."""
     first, second = ByteTrack(), ByteTrack()
