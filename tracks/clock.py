@@ -10,6 +10,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from aiortc.mediastreams import VIDEO_CLOCK_RATE, VIDEO_TIME_BASE
+from av import VideoFrame
+
 SAME_CLOCK_S = 10.0
 """A client that returns with a stamp that is further ahead than this, beyond the time that it was away, has another
 clock."""
@@ -152,3 +155,12 @@ def unwrap(rtp_timestamp: int, origin: int, clock_rate: int, near_s: float) -> f
     near = round(near_s * clock_rate)
     ahead = (rtp_timestamp - origin - near + 2**31) % 2**32 - 2**31
     return (near + ahead) / clock_rate
+
+
+def ticks_of(frame: VideoFrame) -> int:
+    """pts of a picture that has one, in 90 kHz ticks."""
+    assert frame.pts is not None
+    assert frame.time_base is not None
+    if frame.time_base == VIDEO_TIME_BASE:
+        return frame.pts
+    return round(frame.pts * frame.time_base * VIDEO_CLOCK_RATE)

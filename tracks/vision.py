@@ -20,6 +20,7 @@ from aiortc.mediastreams import VIDEO_CLOCK_RATE, VIDEO_TIME_BASE, MediaStreamEr
 from av import VideoFrame
 from av.video.frame import PictureType
 
+from .clock import ticks_of
 from .draw import annotate
 from .errors import VedetteError
 from .lookout import DetectorWorker, Lookout, Picture
@@ -219,7 +220,7 @@ class VisionTrack(MediaStreamTrack):
                 if not isinstance(frame, VideoFrame) or frame.pts is None or frame.time_base is None:
                     continue
                 arrived_s = time.monotonic()
-                source_ticks = _ticks(frame)
+                source_ticks = ticks_of(frame)
                 media_s = clock.media_time(source_ticks / VIDEO_CLOCK_RATE)
                 if offset is None:
                     offset = self._offset(source_ticks, media_s)
@@ -343,12 +344,3 @@ class VisionTrack(MediaStreamTrack):
 def _shown(picture: Picture, frame: VideoFrame | None = None) -> Shown:
     ts = picture.media_s if picture.ticket is None else picture.ticket.ts
     return Shown(picture.frame if frame is None else frame, picture.media_s, ts)
-
-
-def _ticks(frame: VideoFrame) -> int:
-    """pts in 90 kHz ticks."""
-    assert frame.pts is not None
-    assert frame.time_base is not None
-    if frame.time_base == VIDEO_TIME_BASE:
-        return frame.pts
-    return round(frame.pts * frame.time_base * VIDEO_CLOCK_RATE)
