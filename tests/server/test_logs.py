@@ -93,6 +93,7 @@ async def test_tasks_keep_the_context_they_were_started_in(start: Start) -> None
         ("open rtsp://admin:p@ss@10.0.0.9:554/a@b failed", "open rtsp://***@10.0.0.9:554/a@b failed"),
         ("postgres://vedette:pw@db/v", "postgres://***@db/v"),
         ("GET /whep?token=abc&track=raw", "GET /whep?token=***&track=raw"),
+        (f"DELETE /whip/{'5f' * 18} 200", "DELETE /whip/*** 200"),
         ("?a=1&access_token=abc", "?a=1&access_token=***"),
         ("Authorization: Bearer abc.def-123", "Authorization: Bearer ***"),
         ("vedette.v1, bearer.c2VjcmV0dG9rZW4", "vedette.v1, bearer.***"),
