@@ -164,7 +164,7 @@ def test_our_graph_equals_autobackend(load: Load, shared: Path, bus: av.VideoFra
 
     path = shared / "models" / "yolov8n_int8_openvino_model"
     detector = load(str(path))
-    image, _ = letterbox(bus, (640, 640))
+    image, _ = letterbox(bus.reformat(format="yuv420p"), (640, 640))
     tensor = torch.from_numpy(image.transpose(2, 0, 1)[None].astype(np.float32) / 255)
     theirs = non_max_suppression(AutoBackend(str(path), verbose=False)(tensor), MIN_CONFIDENCE, MAX_OVERLAP)[0].numpy()
     mine = detector.detect([image])[0]
