@@ -51,7 +51,13 @@ async def test_an_empty_folder_becomes_a_database(tmp_path: Path, opening: Openi
         applied = await database.read(lambda client: client.execute_query_dict("SELECT name FROM tortoise_migrations"))
         await database.close()
         assert {"sources", "sessions", "events", "artifacts"} <= {row["name"] for row in tables}
-        assert [row["name"] for row in applied] == ["0001_initial", "0002_artifacts", "0003_find_events"]
+        assert [row["name"] for row in applied] == [
+            "0001_initial",
+            "0002_artifacts",
+            "0003_find_events",
+            "0004_session_mode",
+            "0005_cameras",
+        ]
 
 
 async def test_models_and_migrations_agree() -> None:
