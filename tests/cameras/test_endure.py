@@ -14,7 +14,7 @@ import pytest
 
 from tests.cameras.camera import H264, OPUS, camera
 from tests.cameras.test_watch import HERE, Watcher
-from tests.children import children
+from tests.children import children, decoders
 from tests.waiting import until
 from tracks.sources.rtsp import CameraSource, Target
 from tracks.sources.urls import parse
@@ -91,7 +91,7 @@ async def test_two_hundred_readers_leave_nothing() -> None:
         for number in range(RESTARTS):
             watcher = Timed(each.url)
             await until(lambda watcher=watcher: watcher.pts)
-            (reader,) = [child for child in children() if "tracks.media.child" in " ".join(child.cmdline())]
+            (reader,) = decoders()
             reader.kill()
             await until(lambda watcher=watcher: watcher.source.state == "reconnecting")
             await watcher.close()
@@ -111,6 +111,6 @@ async def test_a_session_is_kept_alive(udp: bool) -> None:
         await until(lambda: time.monotonic() - began_s > SOAK_S or watcher.stats.reconnects, SOAK_S + 10)
         assert watcher.stats.reconnects == 0
         assert len(watcher.pts) > SOAK_S * 14
-        (reader,) = [child for child in children() if "tracks.media.child" in " ".join(child.cmdline())]
+        (reader,) = decoders()
         print(f"reader: {reader.memory_info().rss / 1e6:.0f} MB, drops {dict(watcher.stats.drops)}")
         await watcher.close()

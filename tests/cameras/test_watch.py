@@ -13,7 +13,7 @@ import pytest
 from av import VideoFrame
 
 from tests.cameras.camera import H264, H265, OPUS, Script, Sender, camera, describing, encoded, offering, scripted
-from tests.children import children
+from tests.children import children, decoders
 from tests.waiting import until
 from tracks.rtsp.waits import Waits
 from tracks.sources import Watched
@@ -105,7 +105,7 @@ async def test_a_camera_that_was_killed_is_found_again() -> None:
         assert watcher.pts == sorted(set(watcher.pts))
         assert watcher.source.picture_age_s is not None
         assert watcher.source.picture_age_s < 1.0
-        reader = [child for child in children() if "tracks.media.child" in " ".join(child.cmdline())]
+        reader = decoders()
         assert len(reader) == 1
 
 
@@ -126,7 +126,7 @@ async def test_a_reader_that_dies_is_replaced(how: signal.Signals) -> None:
     """And no zombie is left."""
     async with camera(H264) as each, watching(each.url) as watcher:
         await until(lambda: len(watcher.pts) > 3)
-        (reader,) = [child for child in children() if "tracks.media.child" in " ".join(child.cmdline())]
+        (reader,) = decoders()
         reader.send_signal(how)
         await until(lambda: watcher.states == ["live", "reconnecting", "live"])
         assert not reader.is_running()
@@ -137,7 +137,7 @@ async def test_a_reader_that_dies_again_and_again_is_given_up() -> None:
     async with camera(H264) as each, watching(each.url, wait_s=0.0) as watcher:
         source = watcher.source
         while source.state != "failed":
-            found = [child for child in children() if "tracks.media.child" in " ".join(child.cmdline())]
+            found = decoders()
             if found and source.state == "live":
                 found[0].kill()
                 await until(lambda: source.state != "live")
@@ -157,7 +157,7 @@ async def test_a_reader_that_is_frozen_is_replaced(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("tracks.media.live.FROZEN_S", 1.0)
     async with camera(H264) as each, watching(each.url) as watcher:
         await until(lambda: len(watcher.pts) > 3)
-        (reader,) = [child for child in children() if "tracks.media.child" in " ".join(child.cmdline())]
+        (reader,) = decoders()
         reader.suspend()
         await until(lambda: watcher.states[-3:] == ["stalled", "reconnecting", "live"])
 

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from server.batches import MAX_BATCHES
+from tests.children import decoders
 from tests.fakes import BrightDetector
 from tests.server.clients import Api, has_state, problem, until_async
 from tests.server.stream.client import connect
@@ -127,7 +127,7 @@ async def test_it_can_be_stopped(api: Api, detector: BrightDetector, tmp_path: P
     session = await api.session(session_id)
     assert (session["state"], session["reason"]) == ("ended", "stopped by a client")
     assert 0 < len(await api.events(session_id, kind="detection", limit="1000")) < 750
-    assert [each.name() for each in psutil.Process().children() if each.name().startswith("python")] == []
+    assert decoders() == []
 
 
 async def seen(api: Api, session_id: str) -> bool:
@@ -138,7 +138,7 @@ async def test_a_decoder_that_dies_keeps_what_it_gave(api: Api, detector: Bright
     """The reason is an `error` event with its code, and the session's; what was said is heard to its end."""
     session_id = await play(api, await upload(api, movie(tmp_path / "clip.mp4", seconds=30.0)), mode="batch", rate=0)
     await until_async(lambda: seen(api, session_id))
-    psutil.Process().children()[-1].kill()
+    decoders()[-1].kill()
     await until_async(lambda: has_state(api, session_id, "ended"))
     assert (await api.session(session_id))["reason"].startswith("source failed: the system has killed the decoder")
     events = await api.events(session_id, limit="1000")

@@ -10,7 +10,7 @@ import pytest
 
 from server.logs import QUIETED
 from tests.cameras.camera import H264, OPUS, SMALL, Camera, answer, asked, camera, scripted
-from tests.children import children
+from tests.children import decoders
 from tests.server.clients import Api, Browser, has_state, problem, until_async
 from tests.waiting import until
 
@@ -132,9 +132,10 @@ async def test_viewers_see_a_camera_through_its_absence(api: Api, browsers: list
         heard, seen = len(viewer.loudness), len(viewer.pictures)
         await until(lambda: len(viewer.pictures) > seen + 20 and len(viewer.loudness) > heard + 20)
         assert viewer.pictures == sorted(set(viewer.pictures))
-    assert await states(api, session_id) == ["connecting", "live", "reconnecting", "live"]
-    (reconnecting,) = [e for e in await api.events(session_id, kind="session") if e["data"]["state"] == "reconnecting"]
-    assert "connection" in reconnecting["data"]["reason"]  # closed, or reset
+        told = [event["data"] for event in await api.events(session_id, kind="session")]
+    assert [each["state"] for each in told] == ["connecting", "live", "reconnecting", "live"]
+    reconnecting = told[2]
+    assert "connection" in reconnecting["reason"]  # closed, or reset
     text = await (await api.http.get("/metrics")).text()
     assert f'vedette_session_reconnects_total{{session="{session_id}"}}' in text
 
@@ -162,7 +163,7 @@ async def test_a_camera_whose_reader_dies_again_and_again_fails(api: Api) -> Non
         camera_source: Any = live._parts.source
         camera_source._backoff.next = lambda healthy_s: 0.0
         while camera_source.state != "failed":
-            found = [child for child in children() if "tracks.media.child" in " ".join(child.cmdline())]
+            found = decoders()
             if found and camera_source.state == "live":
                 found[0].kill()
                 await until(lambda: camera_source.state != "live")

@@ -9,7 +9,6 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from aiohttp import FormData
 from aiohttp.test_utils import TestClient, TestServer
@@ -17,6 +16,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from server.app import serve
 from server.settings import Settings
 from server.source_files import SourceFiles
+from tests.children import decoders
 from tests.fakes import BrightDetector
 from tests.fakes_speech import BeepAsr, LoudVad
 from tests.server.clients import Api, Browser, has_state, problem, until_async
@@ -268,7 +268,7 @@ async def test_a_decoder_that_dies_ends_the_session_with_the_reason(api: Api, tm
     made = await upload(api, movie(tmp_path / "clip.mp4", seconds=8.0))
     session_id = await play(api, made, pipelines=BOTH)
     await until_async(lambda: has_state(api, session_id, "live"))
-    psutil.Process().children()[-1].kill()
+    decoders()[-1].kill()
     await until_async(lambda: has_state(api, session_id, "ended"))
     assert (await api.session(session_id))["reason"].startswith("source failed: the system has killed the decoder")
     (told,) = await api.events(session_id, kind="error")
