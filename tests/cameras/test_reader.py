@@ -14,8 +14,8 @@ import pytest
 from tests.cameras.camera import AAC, H264, H265, MJPEG, OPUS, PCMA, PCMU, camera
 from tests.children import children
 from tests.waiting import until
-from tracks.media.film import Played, Shot
 from tracks.media.live import SLOTS, connect, watch_camera
+from tracks.media.shown import Played, Shot
 from tracks.planes import planes
 from tracks.sources.reach import Reach
 from tracks.sources.rtsp import Target, probe

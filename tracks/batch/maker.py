@@ -10,7 +10,7 @@ from av import VideoFrame
 
 from ..draw import annotate
 from ..errors import VedetteError
-from ..media.film import Played
+from ..media.shown import Played
 from ..recording import Recorder
 from ..types import Detections
 

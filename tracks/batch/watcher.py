@@ -18,9 +18,10 @@ from ..detect import Detector
 from ..errors import Overloaded, VedetteError
 from ..frames import Letterbox, letterbox
 from ..lookout import LOOKING, DetectorWorker
-from ..media.film import Film, Played, show_film
+from ..media.film import Film, show_film
 from ..media.info import cut_off, damaged
 from ..media.limits import FILM, Limits
+from ..media.shown import Played
 from ..stats import Stats
 from ..track import Tracker
 from ..types import Detections, Image

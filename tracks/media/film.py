@@ -17,52 +17,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from av import VideoFrame
-
-from ..types import Stereo
 from . import wire
 from .info import Ending, MediaInfo, cut_off
 from .limits import FILM, Limits
 from .process import Child, running
 from .ring import Ring
+from .shown import Played, Reading, Shot
 
 LONGEST_S = 1.0
 """Of sound in one message."""
 TAIL_S = 1.0
 """So much longer than the cap media times may be: encoders round and pad."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Shot:
-    """A picture of the film, in the memory that the decoder shares: either take it or drop it, soon."""
-
-    at_s: float
-    """Media time: 0 is where the file begins."""
-    width: int
-    height: int
-    slot: int
-    ring: Ring
-
-    def take(self) -> VideoFrame:
-        """The picture, yuv420p, its pts in 1/90000 s: for reading. Call once."""
-        return self.ring.take(self.slot, self.width, self.height, self.at_s)
-
-    def drop(self) -> None:
-        """Do without it."""
-        self.ring.drop(self.slot)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Played:
-    """A tenth of a second of sound, or less."""
-
-    start_s: float
-    """Media time of the first sample. A gap in the recording is a gap in these."""
-    samples: Stereo
 
 
 class Film:
@@ -76,8 +43,7 @@ class Film:
         self._child = child
         self._ring = ring
         self._limits = limits
-        self._seen_s = -1.0
-        self._heard_s = 0.0
+        self._reading = Reading(child, ring, self._is_possible, round(LONGEST_S * wire.PLAY_RATE), -1.0)
         self.info = info
         self.ending: Ending | None = None
         """None until the last part was taken."""
@@ -92,37 +58,16 @@ class Film:
                 if kind == wire.END:
                     self.ending = self._child.parse(Ending, payload)
                 elif kind == wire.PICTURE:
-                    yield self._shot(payload)
+                    yield self._reading.shot(payload)
                 else:
-                    yield self._played(payload)
+                    yield self._reading.played(payload)
 
     async def _room(self) -> None:
         if self._ring is not None:
             await self._ring.room()
 
-    def _shot(self, payload: bytes) -> Shot:
-        """A picture where one can be: the caps hold even for a decoder that the file has taken over."""
-        if self._ring is None or len(payload) != wire.PLACE.size:
-            raise self._child.nonsense()
-        slot, at_s, width, height = wire.PLACE.unpack(payload)
-        if not self._seen_s < at_s <= self._limits.max_duration_s + TAIL_S:
-            raise self._child.nonsense()
-        try:
-            self._ring.filled(slot, width, height)
-        except ValueError:
-            raise self._child.nonsense() from None
-        self._seen_s = at_s
-        return Shot(at_s, width, height, slot, self._ring)
-
-    def _played(self, payload: bytes) -> Played:
-        samples, rest = divmod(len(payload) - wire.TIME.size, wire.SAMPLE_BYTES)
-        if rest or not 0 < samples <= LONGEST_S * wire.PLAY_RATE:
-            raise self._child.nonsense()
-        (start_s,) = wire.TIME.unpack_from(payload)
-        if not self._heard_s - 1 / wire.PLAY_RATE <= start_s <= self._limits.max_duration_s + TAIL_S:
-            raise self._child.nonsense()
-        self._heard_s = start_s + samples / wire.PLAY_RATE
-        return Played(start_s, np.frombuffer(payload, "<i2", offset=wire.TIME.size).reshape(-1, 2))
+    def _is_possible(self, at_s: float) -> bool:
+        return at_s <= self._limits.max_duration_s + TAIL_S
 
 
 @asynccontextmanager

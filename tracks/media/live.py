@@ -26,18 +26,16 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import asdict, dataclass, field
 
-import numpy as np
-
 from ..errors import SourceUnreachable, VedetteError
 from ..rtsp.waits import Waits
 from ..sources.reach import Reach, Resolve, look_up
 from ..sources.urls import MediaUrl
 from . import wire
-from .film import Played, Shot
 from .info import MediaInfo, Tally
 from .limits import LIVE, Limits
 from .process import Child, DecoderLost, running_on
 from .ring import Ring
+from .shown import Played, Reading, Shot
 
 DEFAULT_WAITS = Waits()
 CONNECT_S = 3.0
@@ -111,7 +109,7 @@ class Feed:
         self._child = child
         self._ring = ring
         self._now = now
-        self._seen_s = self._heard_s = 0.0
+        self._reading = Reading(child, ring, self._is_now, wire.PLAY_RATE // 10, 0.0)
         self.info = info
 
     async def parts(self) -> AsyncGenerator[Shot | Played | Tally, None]:
@@ -122,9 +120,9 @@ class Feed:
         async with aclosing(self._child.messages(FROZEN_S, self._room)) as messages:
             async for kind, payload in messages:
                 if kind == wire.PICTURE:
-                    yield self._shot(payload)
+                    yield self._reading.shot(payload)
                 elif kind == wire.PLAY:
-                    yield self._played(payload)
+                    yield self._reading.played(payload)
                 elif kind == wire.TALLY:
                     yield self._child.parse(Tally, payload)
                 else:
@@ -132,29 +130,6 @@ class Feed:
 
     async def _room(self) -> None:
         """The child never waits for room."""
-
-    def _shot(self, payload: bytes) -> Shot:
-        if len(payload) != wire.PLACE.size:
-            raise self._child.nonsense()
-        slot, at_s, width, height = wire.PLACE.unpack(payload)
-        if not at_s > self._seen_s or not self._is_now(at_s):
-            raise self._child.nonsense()
-        try:
-            self._ring.filled(slot, width, height)
-        except ValueError:
-            raise self._child.nonsense() from None
-        self._seen_s = at_s
-        return Shot(at_s, width, height, slot, self._ring)
-
-    def _played(self, payload: bytes) -> Played:
-        samples, rest = divmod(len(payload) - wire.TIME.size, wire.SAMPLE_BYTES)
-        if rest or not 0 < samples <= wire.PLAY_RATE // 10:
-            raise self._child.nonsense()
-        (start_s,) = wire.TIME.unpack_from(payload)
-        if not start_s >= self._heard_s - 1 / wire.PLAY_RATE or not self._is_now(start_s):
-            raise self._child.nonsense()
-        self._heard_s = start_s + samples / wire.PLAY_RATE
-        return Played(start_s, np.frombuffer(payload, "<i2", offset=wire.TIME.size).reshape(-1, 2))
 
     def _is_now(self, at_s: float) -> bool:
         return -EARLIEST_S < at_s - self._now() < LATEST_S

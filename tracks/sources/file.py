@@ -21,8 +21,9 @@ from av import AudioFrame
 from av.frame import Frame
 
 from ..errors import SourceUnreachable, VedetteError
-from ..media.film import Film, Played, Shot, show_film
+from ..media.film import Film, show_film
 from ..media.limits import FILM, Limits
+from ..media.shown import Played, Shot
 from ..media.slots import MAX_SLOTS
 from ..media.wire import PLAY_RATE
 from ..queued import QueuedTrack

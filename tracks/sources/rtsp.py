@@ -20,11 +20,11 @@ from av import AudioFrame, VideoFrame
 
 from ..errors import Overloaded, SourceUnreachable, UnsupportedMedia, VedetteError
 from ..events.session import SessionState
-from ..media.film import Played, Shot
 from ..media.info import MediaInfo, Tally
 from ..media.limits import LIVE, Limits
 from ..media.live import DEFAULT_WAITS, Connection, Feed, connect, watch_camera
 from ..media.process import DecoderLost
+from ..media.shown import Played, Shot
 from ..media.wire import PLAY_RATE
 from ..planes import copy
 from ..queued import QueuedTrack

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from tests.children import children
 from tests.tracks.media.clips import encoded, movie, tone, video
 from tests.waiting import until
-from tracks.media.film import Film, Played, Shot, examine, show_film
+from tracks.media.film import Film, examine, show_film
+from tracks.media.shown import Played, Shot
 from tracks.media.slots import MAX_SLOTS
 from tracks.media.wire import PLAY_RATE
 from tracks.planes import planes

@@ -19,9 +19,10 @@ from tests.tracks.media.clips import encoded, flash, movie, silent_flac, tone, v
 from tests.waiting import until
 from tracks.errors import Overloaded, PayloadTooLarge, UnsupportedMedia
 from tracks.media import process
-from tracks.media.film import Played, Shot, examine, show_film
+from tracks.media.film import examine, show_film
 from tracks.media.limits import FILM, Limits
 from tracks.media.ring import Ring
+from tracks.media.shown import Played, Shot
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
