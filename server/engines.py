@@ -18,7 +18,8 @@ from tracks.types import Detections, Image
 from tracks.vision import VisionOptions
 from tracks.worker import Worker
 
-from .retired import Renewal, Retired
+from .renewal import Renewal
+from .retired import Retired
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ Measured on two cores beside encoder and client, `exact`: 21 returned pictures a
 
 _Key = tuple[str, ModelSpec | None, int, bool]
 """What was chosen, what the registry says of it, the size of the input, and whether the CPU is forced."""
+_Renewal = Renewal[_Key, DetectorWorker]
 
 Load = Callable[..., Detector]
 """`tracks.detect.load.load_detector`, or what stands in for it."""
@@ -88,40 +90,31 @@ class Engines:
         """What runs, for those that are built."""
         return [worker.engine.info for worker in self._workers.values() if worker.engine is not None]
 
-    async def prepare(self, registry: Registry, profiles: Collection[str], *, anew: bool) -> Renewal:
+    async def prepare(self, registry: Registry, profiles: Collection[str], *, anew: bool) -> _Renewal:
         """Load what these profiles run by another registry; what runs goes on meanwhile.
 
         What the registry says the same of as before stays loaded, unless all is to be loaded `anew`. Raises
         ModelUnavailable when something that ran could not be loaded again, or only with something in its place, and
         NotFound for a profile that is gone.
         """
-        same = {key: each for key, each in self._workers.items() if registry.models.get(key[0]) == key[1]}
-        workers = {} if anew else same
-        kept = set(workers.values())
-
-        async def drop() -> None:
-            for worker in set(workers.values()) - kept:
-                await worker.close()
-
-        def use() -> list[DetectorWorker]:
-            over = [each for each in self._workers.values() if each not in workers.values()]
-            self._registry, self._workers = registry, workers
-            return over
-
+        renewal = Renewal(registry, self._workers, self._put, anew=anew)
         try:
             for name in profiles:
-                fresh = self._worker(self._resolved(registry, name), registry, workers)
+                fresh = self._worker(self._resolved(registry, name), registry, renewal.workers)
                 await _no_worse(fresh, self._running(name))
         except BaseException:
-            await drop()
+            await renewal.drop()
             raise
-        return Renewal(use, drop)
+        return renewal
 
     async def close(self) -> None:
         """End every worker."""
         for worker in self._workers.values():
             await worker.close()
         await self.retired.close()
+
+    def _put(self, registry: Registry, workers: dict[_Key, DetectorWorker]) -> None:
+        self._registry, self._workers = registry, workers
 
     def _resolved(self, registry: Registry, name: str) -> Profile:
         return registry.profile(name, gpu=bool(self._gpu), force_cpu=self._force_cpu)

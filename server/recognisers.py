@@ -14,7 +14,8 @@ from tracks.dictation import AsrWorker, asr_worker
 from tracks.errors import ModelUnavailable, VedetteError
 from tracks.registry import ModelSpec, Registry
 
-from .retired import Renewal, Retired
+from .renewal import Renewal
+from .retired import Retired
 from .settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -24,6 +25,7 @@ NICENESS = 3
 
 _Key = tuple[str, ModelSpec | None]
 """What was chosen, and what the registry says of it."""
+_Renewal = Renewal[_Key, AsrWorker]
 
 Load = Callable[..., Asr]
 """`tracks.asr.load.load_recogniser`, or what stands in for it."""
@@ -70,32 +72,20 @@ class Recognisers:
         """While a recording is heard piece by piece, its recogniser stays, also when another one is loaded."""
         return self.retired.held(worker)
 
-    async def prepare(self, registry: Registry, *, anew: bool) -> Renewal:
+    async def prepare(self, registry: Registry, *, anew: bool) -> _Renewal:
         """Load the server's own recogniser by another registry, as `Engines.prepare` does detectors."""
-        same = {key: each for key, each in self._workers.items() if registry.models.get(key[0]) == key[1]}
-        workers = {} if anew else same
-        kept = set(workers.values())
-
-        async def drop() -> None:
-            for worker in set(workers.values()) - kept:
-                await worker.close()
-
-        def use() -> list[AsrWorker]:
-            over = [each for each in self._workers.values() if each not in workers.values()]
-            self._registry, self._workers = registry, workers
-            return over
-
+        renewal = Renewal(registry, self._workers, self._put, anew=anew)
         before = self.worker().engine
-        fresh = self._worker(self._choice, registry, workers)
+        fresh = self._worker(self._choice, registry, renewal.workers)
         try:
             info = (await fresh.start()).info
             if info.fallback and before is not None and not before.info.fallback:
                 raise ModelUnavailable(info.reason)
         except BaseException as error:
             if before is not None or not isinstance(error, VedetteError):
-                await drop()
+                await renewal.drop()
                 raise
-        return Renewal(use, drop)
+        return renewal
 
     def infos(self) -> list[AsrInfo]:
         """What runs, for those that are built."""
@@ -106,6 +96,9 @@ class Recognisers:
         for worker in self._workers.values():
             await worker.close()
         await self.retired.close()
+
+    def _put(self, registry: Registry, workers: dict[_Key, AsrWorker]) -> None:
+        self._registry, self._workers = registry, workers
 
     def _worker(self, chosen: str, registry: Registry, workers: dict[_Key, AsrWorker]) -> AsrWorker:
         key = (chosen, registry.models.get(chosen))

@@ -4,24 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import Any
 
 from tracks.errors import VedetteError
 from tracks.worker import Worker
 
 AnyWorker = Worker[Any, Any, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Renewal:
-    """What another registry has brought: loaded, and used from `use` on, or else to be dropped."""
-
-    use: Callable[[], list[AnyWorker]]
-    """Returns the workers whose time is over."""
-    drop: Callable[[], Awaitable[None]]
 
 
 class _Nothing(VedetteError):
