@@ -16,7 +16,7 @@ from pydantic import Field
 from signaling.fragment import MAX_FRAGMENT_BYTES, read_fragment
 from signaling.peer import Peer
 from signaling.sdp import MAX_SDP_BYTES
-from signaling.terms import WhepTerms, WhipTerms
+from signaling.terms import Terms, WhepTerms, WhipTerms
 from tracks.errors import (
     ConditionMissing,
     Conflict,
@@ -110,13 +110,7 @@ def add_routes(
     async def take(request: web.Request, session: LiveSession, sdp: str) -> web.Response:
         if not session.takes:
             raise Conflict(f"session {session.row.id} plays a source of the server, nobody can publish to it")
-        try:
-            peer, answer = await joining.answer(
-                session, sdp, "offer", principal_of(request), terms=WhipTerms(), id=secrets.token_hex(ID_BYTES)
-            )
-        except UnsupportedMedia as error:
-            raise Unprocessable(error.message) from None
-        return created(f"/whip/{peer.id}", peer, session, answer)
+        return await join(request, session, sdp, "whip", WhipTerms())
 
     async def play(request: web.Request) -> web.Response:
         query, sdp = given(request, WhepQuery), await read_text(request, SDP, MAX_SDP_BYTES)
@@ -124,23 +118,19 @@ def add_routes(
         if session.state not in WATCHABLE:
             # 400 or 406 would make @eyevinn/webrtc-player ask otherwise, not later (WHEP, 4.3.8).
             raise Conflict(f"session {session.row.id} is {session.state}, not live", {"retryAfter": RETRY_AFTER_S})
-        host = Guest(session, raw=query.track == "raw")
+        return await join(request, session, sdp, "whep", WhepTerms(), Guest(session, raw=query.track == "raw"))
+
+    async def join(
+        request: web.Request, session: LiveSession, sdp: str, way: str, terms: Terms, host: Guest | None = None
+    ) -> web.Response:
+        id = secrets.token_hex(ID_BYTES)
         try:
             peer, answer = await joining.answer(
-                session,
-                sdp,
-                "offer",
-                principal_of(request),
-                terms=WhepTerms(),
-                host=host,
-                id=secrets.token_hex(ID_BYTES),
+                session, sdp, "offer", principal_of(request), terms=terms, host=host, id=id
             )
         except UnsupportedMedia as error:
             raise Unprocessable(error.message) from None
-        return created(f"/whep/{peer.id}", peer, session, answer)
-
-    def created(location: str, peer: Peer, session: LiveSession, answer: str) -> web.Response:
-        headers = {hdrs.LOCATION: location, hdrs.ETAG: etag_of(peer), SESSION_HEADER: session.row.id}
+        headers = {hdrs.LOCATION: f"/{way}/{id}", hdrs.ETAG: etag_of(peer), SESSION_HEADER: session.row.id}
         response = web.Response(
             body=answer.encode(), status=201, content_type=SDP, headers={**headers, "Accept-Patch": FRAGMENT}
         )

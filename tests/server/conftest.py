@@ -20,6 +20,7 @@ from tests.fakes_speech import BeepAsr, LoudVad
 from tests.server.clients import Api, Browser
 from tests.server.databases import Place, Postgres
 from tests.server.promises import Promises
+from tests.server.whip_peers import Whip
 from tracks.registry import TRACKERS, resolve
 
 
@@ -148,3 +149,12 @@ async def browsers() -> AsyncIterator[list[Browser]]:
     yield browsers
     for browser in browsers:
         await browser.close()
+
+
+@pytest.fixture
+async def whips() -> AsyncIterator[list[Whip]]:
+    """Peers to be closed at the end."""
+    made: list[Whip] = []
+    yield made
+    for peer in made:
+        await peer.close()

@@ -6,15 +6,19 @@ import asyncio
 import re
 from collections.abc import Sequence
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import av
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 
 from tests.fakes import Camera, picture
-from tests.server.clients import Api
+from tests.server.clients import Api, has_state, until_async
 
 SDP = {"Content-Type": "application/sdp"}
+OFFERS = Path(__file__).parents[1] / "signaling/offers"
+"""Of real clients."""
+PLAYER = (Path(__file__).parents[2] / "docs/samples/whep-offer.sdp").read_text()
 FRAGMENT = {"Content-Type": "application/trickle-ice-sdpfrag"}
 
 
@@ -126,3 +130,12 @@ class Whip:
                 self.pictures.append(frame)
             else:
                 self.sound += 1
+
+
+async def published(api: Api, peers: list[Whip], session_id: str) -> Whip:
+    """A film on its way into a session that is live."""
+    peer = Whip(api, f"/sessions/{session_id}/whip")
+    peers.append(peer)
+    await peer.publish()
+    await until_async(lambda: has_state(api, session_id, "live"))
+    return peer
