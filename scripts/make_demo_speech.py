@@ -87,16 +87,16 @@ def lay_out() -> tuple[Samples, list[Spoken]]:
     return loop, spoken
 
 
-def write_opus(samples: Samples, path: Path) -> None:
+def write_opus(samples: Samples, path: Path, *, rate_hz: int = SAMPLE_RATE_HZ, bit_rate: int = BIT_RATE) -> None:
     """Encode as Opus in Ogg."""
     with av.open(str(path), "w", format="ogg") as container:
-        stream = container.add_stream("libopus", rate=SAMPLE_RATE_HZ, layout="mono")
-        stream.bit_rate = BIT_RATE
-        size = SAMPLE_RATE_HZ // 50
+        stream = container.add_stream("libopus", rate=rate_hz, layout="mono")
+        stream.bit_rate = bit_rate
+        size = rate_hz // 50
         for first in range(0, len(samples), size):
             pcm = np.rint(samples[first : first + size] * 32767).astype(np.int16)
             frame = av.AudioFrame.from_ndarray(pcm[None, :], format="s16", layout="mono")
-            frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE_HZ, first, Fraction(1, SAMPLE_RATE_HZ)
+            frame.sample_rate, frame.pts, frame.time_base = rate_hz, first, Fraction(1, rate_hz)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
 

@@ -17,6 +17,10 @@ import numpy as np
 import pytest
 from av.video.codeccontext import VideoCodecContext
 
+from tests.children import decoders
+from tests.waiting import until
+from tracks.sources.rtsp import CameraSource
+
 PYTHON = "/usr/bin/python3"
 PROGRAM = Path(__file__).with_name("gstreamer.py")
 WITHOUT = (
@@ -228,3 +232,13 @@ def offering(*media: str) -> str:
         kind, encoding = each.split(" ")
         lines += [f"m={kind} 0 RTP/AVP {96 + number}", f"a=rtpmap:{96 + number} {encoding}", f"a=control:track{number}"]
     return "\r\n".join([*lines, ""])
+
+
+async def kill_readers(source: CameraSource) -> None:
+    """Kill each process that reads the camera, as soon as it has shown a picture, until it is given up."""
+    while source.state != "failed":
+        found = decoders()
+        if found and source.state == "live":
+            found[0].kill()
+            await until(lambda: source.state != "live")
+        await asyncio.sleep(0)

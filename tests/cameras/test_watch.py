@@ -12,7 +12,19 @@ from contextlib import asynccontextmanager
 import pytest
 from av import VideoFrame
 
-from tests.cameras.camera import H264, H265, OPUS, Script, Sender, camera, describing, encoded, offering, scripted
+from tests.cameras.camera import (
+    H264,
+    H265,
+    OPUS,
+    Script,
+    Sender,
+    camera,
+    describing,
+    encoded,
+    kill_readers,
+    offering,
+    scripted,
+)
 from tests.children import children, decoders
 from tests.waiting import until
 from tracks.rtsp.waits import Waits
@@ -136,12 +148,7 @@ async def test_a_reader_that_dies_again_and_again_is_given_up() -> None:
     """Five times in a minute are forgiven; then it has failed, with a code, and both tracks end."""
     async with camera(H264) as each, watching(each.url, wait_s=0.0) as watcher:
         source = watcher.source
-        while source.state != "failed":
-            found = decoders()
-            if found and source.state == "live":
-                found[0].kill()
-                await until(lambda: source.state != "live")
-            await asyncio.sleep(0)
+        await kill_readers(source)
         assert watcher.states.count("reconnecting") == 5
         assert source.failure is not None
         assert (source.failure.code, "failed too often within 60 s" in source.failure.message) == (

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from server.logs import QUIETED
-from tests.cameras.camera import H264, OPUS, SMALL, Camera, answer, asked, camera, scripted
-from tests.children import decoders
+from tests.cameras.camera import H264, OPUS, SMALL, Camera, answer, asked, camera, kill_readers, scripted
 from tests.server.clients import Api, Browser, has_state, problem, until_async
 from tests.waiting import until
 
@@ -162,12 +161,7 @@ async def test_a_camera_whose_reader_dies_again_and_again_fails(api: Api) -> Non
         assert live is not None
         camera_source: Any = live._parts.source
         camera_source._backoff.next = lambda healthy_s: 0.0
-        while camera_source.state != "failed":
-            found = decoders()
-            if found and camera_source.state == "live":
-                found[0].kill()
-                await until(lambda: camera_source.state != "live")
-            await asyncio.sleep(0)
+        await kill_readers(camera_source)
         await until_async(lambda: has_state(api, session_id, "failed"))
 
         async def told() -> list[str]:

@@ -135,6 +135,14 @@ def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("server.database.PATIENCE_S", 0.6)
 
 
+@pytest.fixture
+async def on_postgres(postgres: Postgres, tmp_path: Path) -> AsyncIterator[Place]:
+    """A place on Postgres alone, with nothing in it."""
+    name = await postgres.server.create()
+    yield Place(tmp_path, postgres.server.url(name), postgres.server)
+    await postgres.server.drop(name)
+
+
 @contextlib.asynccontextmanager
 async def silence(postgres: Postgres) -> AsyncIterator[None]:
     """Postgres says nothing more, on connections that stay open."""
@@ -150,12 +158,12 @@ async def count(database: Database) -> int:
 
 
 async def test_a_postgres_that_falls_silent_keeps_nobody_and_nothing(
-    short_limits: None, postgres: Postgres, tmp_path: Path
+    short_limits: None, postgres: Postgres, on_postgres: Place, tmp_path: Path
 ) -> None:
     """Every caller has an error in time; when it can be reached again, dead connections are in nobody's way."""
-    name = await postgres.server.create()
+    assert on_postgres.url is not None
     async with Line(postgres.server.port) as line:
-        url = postgres.server.url(name).replace(f":{postgres.server.port}/", f":{line.port}/")
+        url = on_postgres.url.replace(f":{postgres.server.port}/", f":{line.port}/")
         async with Place(tmp_path, url).opened() as database:
             await asyncio.gather(*(count(database) for _ in range(20)))
             line.die()
@@ -171,16 +179,13 @@ async def test_a_postgres_that_falls_silent_keeps_nobody_and_nothing(
                     with contextlib.suppress(DatabaseUnavailable):
                         await asyncio.gather(*(count(database) for _ in range(20)))
                         break
-    await postgres.server.drop(name)
 
 
 async def test_a_commit_that_is_done_late_is_not_repeated(
-    short_limits: None, postgres: Postgres, tmp_path: Path
+    short_limits: None, postgres: Postgres, on_postgres: Place
 ) -> None:
     """Postgres falls silent amid commits, which it may carry out when it speaks again: no event is doubled."""
-    name = await postgres.server.create()
-    place = Place(tmp_path, postgres.server.url(name), postgres.server)
-    async with place.opened() as database:
+    async with on_postgres.opened() as database:
         session = await new_session(database)
         published: list[Event] = []
         log = EventLog(database, published.append)
@@ -209,22 +214,19 @@ async def test_a_commit_that_is_done_late_is_not_repeated(
         assert [item["at"] for item in await stored(log, session)] == [float(each) for each in range(number)]
         assert (log.refused, log.dropped) == (0, 0)
         await log.close()
-    await postgres.server.drop(name)
 
 
-async def test_a_commit_whose_outcome_is_open_is_waited_for(postgres: Postgres, tmp_path: Path) -> None:
+async def test_a_commit_whose_outcome_is_open_is_waited_for(on_postgres: Place) -> None:
     """What a connection that was given up still has in hand is carried through first: then the event is there, once."""
-    name = await postgres.server.create()
-    place = Place(tmp_path, postgres.server.url(name), postgres.server)
-    async with place.opened() as database:
+    async with on_postgres.opened() as database:
         session = await new_session(database)
         published: list[Event] = []
         log = EventLog(database, published.append)
         late = event(session, 0)
-        other = await asyncpg.connect(place.url)
+        other = await asyncpg.connect(on_postgres.url)
 
         async def is_waited_for() -> bool:
-            waiting = await asyncio.to_thread(place.ask, "SELECT count(*) FROM pg_locks WHERE NOT granted")
+            waiting = await asyncio.to_thread(on_postgres.ask, "SELECT count(*) FROM pg_locks WHERE NOT granted")
             return waiting != [["0"]]
 
         async with other.transaction():
@@ -243,7 +245,6 @@ async def test_a_commit_whose_outcome_is_open_is_waited_for(postgres: Postgres, 
         assert log.refused == 0
         await other.close()
         await log.close()
-    await postgres.server.drop(name)
 
 
 @pytest.fixture

@@ -8,14 +8,13 @@ Needs flite and espeak-ng.
 from __future__ import annotations
 
 import json
-from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 
+from scripts.make_demo_speech import write_opus
 from tests.tracks.asr.words.voices import Clip, Said, alone, phrase
-from tracks.types import SAMPLE_RATE, Samples
+from tracks.types import SAMPLE_RATE
 
 HERE = Path(__file__).parent
 BIT_RATE = 40_000
@@ -46,7 +45,7 @@ def main() -> None:
             at_s = said[-1].end_s + 0.12
         words = [[each.word, round(each.start_s, 3), round(each.end_s, 3)] for each in said]
         told.append({"language": language, "words": words})
-    _write_opus(loop, HERE / "clip.ogg")
+    write_opus(loop, HERE / "clip.ogg", rate_hz=SAMPLE_RATE, bit_rate=BIT_RATE)
     lines = ",\n".join(json.dumps(each, ensure_ascii=False) for each in told)
     (HERE / "clip.json").write_text(f"[\n{lines}\n]\n", "utf-8")
 
@@ -56,19 +55,6 @@ def _phrase(voice: str, text: str) -> Clip:
     if found is None:
         raise ValueError(f"flite does not say where the words of {text!r} are")
     return found
-
-
-def _write_opus(samples: Samples, path: Path) -> None:
-    with av.open(str(path), "w", format="ogg") as container:
-        stream = container.add_stream("libopus", rate=SAMPLE_RATE, layout="mono")
-        stream.bit_rate = BIT_RATE
-        size = SAMPLE_RATE // 50
-        for first in range(0, len(samples), size):
-            pcm = np.rint(samples[first : first + size] * 32767).astype(np.int16)
-            frame = av.AudioFrame.from_ndarray(pcm[None, :], format="s16", layout="mono")
-            frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE, first, Fraction(1, SAMPLE_RATE)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
 
 
 if __name__ == "__main__":
