@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
@@ -116,7 +117,7 @@ class Watch:
             self._job.send(wire.pack_json(wire.TALLY, tally))
 
 
-class _Sense:
+class _Sense(ABC):
     """What picture and sound have in common: packets in, frames out."""
 
     def __init__(self, stream: Stream, options: Mapping[str, str]) -> None:
@@ -155,9 +156,9 @@ class _Sense:
             for unit in self._depacketizer.put(each, gap):
                 self.see(unit, now_s)
 
+    @abstractmethod
     def see(self, unit: Unit, now_s: float) -> None:
         """What can be decoded."""
-        raise NotImplementedError
 
     def decode(self, unit: Unit, ticks: int) -> Sequence[Any]:
         """Its frames, their pts being ticks. Raises NoMemory."""
